@@ -1,0 +1,1 @@
+"""YAML to values: units, schema, loading with every mistake at once."""

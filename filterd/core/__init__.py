@@ -1,0 +1,1 @@
+"""PURE: no sockets, files, clocks, logging or asyncio. Values in, values out; `now` is a parameter."""

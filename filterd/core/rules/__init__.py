@@ -1,0 +1,1 @@
+"""List text to rules, one module per format, with an error budget."""

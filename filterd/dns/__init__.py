@@ -1,0 +1,1 @@
+"""The DNS shell: sockets, processes, timers. It decides nothing."""

@@ -1,0 +1,44 @@
+"""The few exceptions somebody catches. Each docstring names the catcher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class FilterdError(Exception):
+    """Base of all below. Caught by `cli.main`, which prints it and exits 2."""
+
+
+class WireError(FilterdError):
+    """Bytes that are not a DNS message. Caught by `core.forwarder`, which answers FORMERR or nothing."""
+
+
+class NameSyntaxError(FilterdError):
+    """Text that is not a domain name. Caught by `core.rules` (counted per list) and `config.load`."""
+
+
+class ListError(FilterdError):
+    """A whole blocklist that must not be used (HTML, binary, too many bad lines). Caught by `store.tables`."""
+
+
+class TableError(FilterdError):
+    """A table that is missing, truncated or altered. Caught by `live`, which keeps the previous generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in the configuration: where, what was seen and what was expected."""
+
+    where: str  # "policies/classes.yaml:14 classrooms[2].tier"
+    what: str  # "'thsc' is not a tier; did you mean 'thcs'?"
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+class ConfigError(FilterdError):
+    """Every mistake of a configuration at once. Caught by `cli` (exit 2) and by the dns parent (keeps last good)."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems

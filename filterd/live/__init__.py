@@ -1,0 +1,1 @@
+"""The reader of what the others publish: watches files and builds snapshots."""

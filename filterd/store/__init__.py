@@ -1,0 +1,1 @@
+"""Files on disk: who owns each directory, atomic writes, generations."""
