@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Action(StrEnum):
@@ -30,15 +30,17 @@ class Reason(StrEnum):
     DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """`step` is the number of the precedence rule of `core.decide` that answered; evidence goes to people, never to
-    metrics. `observed` is set where `enforce: observe` let a block pass: action is then allow, `observed` the reason.
+class Verdict(NamedTuple):
+    """`step` is the number of the rule of `core.decide` that answered; `ttl_s` what an answer may live at most.
+
+    `rule` and `category` are evidence for people and never metric labels. With `observed` the action is allow although
+    `step` and `reason` are those of a block: `enforce: observe` let it pass.
     """
 
     action: Action
     reason: Reason
     step: int
+    ttl_s: int
     category: str | None = None
-    rule: str | None = None  # "services.yaml youtube", "names.yaml block[3]", ...
+    rule: str | None = None
     observed: bool = False

@@ -1,0 +1,60 @@
+"""Table + policy + overrides at one generation: what `decide` reads. Immutable; a change makes a new one."""
+
+from __future__ import annotations
+
+from filterd.core import matrix
+from filterd.core.classrooms import Classrooms
+from filterd.core.matrix import DEFAULT, Index, Matrix, Row
+from filterd.core.overrides import Overrides
+from filterd.core.policy import Policy
+from filterd.core.table import Table
+from filterd.core.verdict import Action, Reason, Verdict
+
+
+class Snapshot:
+    """`index` and `classrooms` follow the policy, `matrix` the overrides and the clock, `table` the lists."""
+
+    __slots__ = ("_plain", "categories", "classrooms", "index", "matrix", "overrides", "policy", "table")
+
+    def __init__(
+        self,
+        policy: Policy,
+        table: Table,
+        overrides: Overrides,
+        now: float,
+        before: Snapshot | None = None,
+    ) -> None:
+        self.policy = policy
+        self.table = table
+        self.overrides = overrides
+        extra = tuple(c.id for c in policy.categories if c.id not in table.categories)
+        self.categories = table.categories + extra
+        if before is not None and before.policy is policy and before.categories == self.categories:
+            self.index, self.classrooms = before.index, before.classrooms
+        else:
+            self.index = Index(policy, self.categories)
+            self.classrooms = Classrooms(policy.places, policy.networks)
+        self.matrix: Matrix = matrix.build(self.index, overrides, now)
+        self._plain: dict[int, Verdict] = {}
+
+    def at(self, now: float) -> Snapshot:
+        """The same inputs at another moment (Unix seconds)."""
+        return Snapshot(self.policy, self.table, self.overrides, now, before=self)
+
+    def row_of_place(self, place: int | None) -> Row | None:
+        """The row of a place's index; of unknown clients for None, which is None where the policy refuses them."""
+        return self.matrix.unknown if place is None else self.matrix.by_place[place]
+
+    def category_of(self, mask: int) -> str:
+        """The first category of a mask that is not 0, in the policy's order."""
+        for category in self.policy.categories:
+            if mask & self.index.bits((category.id,)):
+                return category.id
+        return self.categories[(mask & -mask).bit_length() - 1]
+
+    def plain_allow(self, ttl_s: int) -> Verdict:
+        """The verdict of step 10 on a name that nobody lists; one object each TTL."""
+        verdict = self._plain.get(ttl_s)
+        if verdict is None:
+            verdict = self._plain[ttl_s] = Verdict(Action.ALLOW, Reason.DEFAULT, DEFAULT, ttl_s)
+        return verdict

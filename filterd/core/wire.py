@@ -1,0 +1,319 @@
+"""DNS bytes: the one bounds-checked reader of packets, and the writers of headers, OPT and synthetic records.
+
+Owns every offset and bit of RFC 1035 section 4 and RFC 6891. No other module slices a packet (the two id bytes of a
+memoised reply aside). Readers raise `WireError` and nothing else, whatever the bytes; writers take checked values.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final, NamedTuple
+
+from filterd.errors import WireError
+
+HEADER_BYTES: Final = 12
+MIN_UDP_BYTES: Final = 512  # RFC 1035 section 4.2.1
+MAX_UDP_BYTES: Final = 1232  # what fits every path without fragments (DNS Flag Day 2020)
+
+QR: Final = 0x8000
+AA: Final = 0x0400
+TC: Final = 0x0200
+RD: Final = 0x0100
+RA: Final = 0x0080
+AD: Final = 0x0020
+CD: Final = 0x0010
+OPCODE_MASK: Final = 0x7800
+RCODE_MASK: Final = 0x000F
+
+NOERROR: Final = 0
+FORMERR: Final = 1
+SERVFAIL: Final = 2
+NXDOMAIN: Final = 3
+NOTIMP: Final = 4
+REFUSED: Final = 5
+BADVERS: Final = 16  # extended RCODE, RFC 6891 section 9
+
+A: Final = 1
+NS: Final = 2
+CNAME: Final = 5
+SOA: Final = 6
+PTR: Final = 12
+HINFO: Final = 13
+TXT: Final = 16
+AAAA: Final = 28
+OPT: Final = 41
+SVCB: Final = 64
+HTTPS: Final = 65
+TKEY: Final = 249
+TSIG: Final = 250
+IXFR: Final = 251
+AXFR: Final = 252
+ANY: Final = 255
+IN: Final = 1
+
+COOKIE_OPTION: Final = 10  # RFC 7873
+EDE_OPTION: Final = 15  # RFC 8914
+MAX_OPTIONS: Final = 32  # an OPT with more is somebody's attack
+MAX_RECORDS: Final = 6000  # more than the smallest records that fit in 64 KiB
+
+_HEADER = Struct("!HHHHHH")
+_TWO = Struct("!HH")
+_RECORD = Struct("!HHIH")  # TYPE, CLASS, TTL, RDLENGTH
+_U32 = Struct("!I")
+_SOA_TAIL = Struct("!IIIII")
+
+pack_header = _HEADER.pack
+
+
+class Query(NamedTuple):
+    """A client's question, checked. `question` is QNAME, QTYPE and QCLASS as sent (RFC 1035 section 4.1.2).
+
+    `edns` is the version (None: no OPT), `udp_bytes` what the client takes over UDP, within [512, 1232].
+    """
+
+    id: int
+    flags: int
+    question: bytes
+    qtype: int
+    qclass: int
+    edns: int | None
+    udp_bytes: int
+    do: bool
+    formerr: bool  # the question could be read, what follows could not
+
+
+def read_header(packet: bytes) -> tuple[int, int, int, int, int, int]:
+    """(id, flags, QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT) of at least 12 bytes."""
+    if len(packet) < HEADER_BYTES:
+        raise WireError("shorter than a header")
+    return _HEADER.unpack_from(packet)
+
+
+def question_end(packet: bytes) -> int:
+    """Offset behind QNAME + QTYPE + QCLASS at 12. No compression is possible there (RFC 9267 section 2)."""
+    at = HEADER_BYTES
+    try:
+        length = packet[at]
+        while length:
+            if length > 63:
+                raise WireError("compression or unknown label type in the question")
+            at += length + 1
+            length = packet[at]
+    except IndexError:
+        raise WireError("question name runs over the end") from None
+    at += 1
+    if at - HEADER_BYTES > 255:
+        raise WireError("question name longer than 255 bytes")
+    if at + 4 > len(packet):
+        raise WireError("question runs over the end")
+    return at + 4
+
+
+def read_query(packet: bytes, header: tuple[int, int, int, int, int, int]) -> Query:
+    """One question and at most one OPT. Raises WireError where the question itself cannot be read (RFC 9619)."""
+    ident, flags, questions, answers, authorities, additionals = header
+    if questions != 1 or answers:
+        raise WireError("not exactly one question")
+    end = question_end(packet)
+    question = packet[HEADER_BYTES:end]
+    qtype, qclass = _TWO.unpack_from(packet, end - 4)
+    if not additionals and not authorities:
+        return Query(ident, flags, question, qtype, qclass, None, MIN_UDP_BYTES, False, False)
+    edns: int | None = None
+    size = MIN_UDP_BYTES
+    do = False
+    broken = authorities > 0 and qtype != IXFR  # only IXFR carries a record there (RFC 1995 section 3)
+    try:
+        if authorities + additionals > 4:
+            raise WireError("too many records in a query")
+        at = end
+        for index in range(authorities + additionals):
+            owner = at
+            at = skip_name(packet, at)
+            if at + 10 > len(packet):
+                raise WireError("record runs over the end")
+            kind, klass, ttl, length = _RECORD.unpack_from(packet, at)
+            at += 10
+            if at + length > len(packet):
+                raise WireError("record data runs over the end")
+            if kind == OPT:
+                if edns is not None or packet[owner] or index < authorities:
+                    raise WireError("a second or misplaced OPT")
+                edns = (ttl >> 16) & 0xFF
+                do = bool(ttl & 0x8000)
+                size = min(max(klass, MIN_UDP_BYTES), MAX_UDP_BYTES)
+                _check_options(packet, at, at + length)
+            at += length
+    except WireError:
+        broken = True
+    return Query(ident, flags, question, qtype, qclass, edns, size, do, broken)
+
+
+def _check_options(packet: bytes, at: int, end: int) -> None:
+    for _ in range(MAX_OPTIONS):
+        if at == end:
+            return
+        if at + 4 > end:
+            break
+        code, length = _TWO.unpack_from(packet, at)
+        at += 4 + length
+        if at > end or (code == COOKIE_OPTION and length != 8 and not 16 <= length <= 40):
+            break
+    raise WireError("EDNS options are malformed")
+
+
+def skip_name(packet: bytes, at: int) -> int:
+    """Offset behind the name at `at`. A pointer must point strictly backwards (RFC 9267 section 3)."""
+    start = at
+    try:
+        while True:
+            length = packet[at]
+            if length == 0:
+                return at + 1
+            if length < 64:
+                at += length + 1
+                if at - start > 254:
+                    raise WireError("name longer than 255 bytes")
+            elif length >= 192:
+                target = (length & 63) << 8 | packet[at + 1]
+                if not HEADER_BYTES <= target < start:
+                    raise WireError("compression pointer does not point backwards")
+                return at + 2
+            else:
+                raise WireError("unknown label type")
+    except IndexError:
+        raise WireError("name runs over the end") from None
+
+
+def read_name(packet: bytes, at: int) -> bytes:
+    """The uncompressed wire name at `at`, at most 255 bytes; pointers strictly backwards, so at most 127 hops."""
+    parts = []
+    total = 1
+    limit = at
+    try:
+        while True:
+            length = packet[at]
+            if length == 0:
+                parts.append(b"\0")
+                return b"".join(parts)
+            if length < 64:
+                label = packet[at : at + length + 1]
+                if len(label) != length + 1:
+                    raise WireError("name runs over the end")
+                total += length + 1
+                if total > 255:
+                    raise WireError("name longer than 255 bytes")
+                parts.append(label)
+                at += length + 1
+            elif length >= 192:
+                target = (length & 63) << 8 | packet[at + 1]
+                if not HEADER_BYTES <= target < limit:
+                    raise WireError("compression pointer does not point backwards")
+                at = limit = target
+            else:
+                raise WireError("unknown label type")
+    except IndexError:
+        raise WireError("name runs over the end") from None
+
+
+class Answer(NamedTuple):
+    """An upstream's reply without id, question and OPT; offsets and pointers count from the start of the message.
+
+    `ttls` pairs each TTL's offset in `body` with its value in seconds; `targets` are the wire names of CNAMEs in order.
+    """
+
+    flags: int
+    counts: tuple[int, int, int]
+    body: bytes
+    ttls: tuple[tuple[int, int], ...]
+    ttl_s: int  # the least TTL; for a negative answer what RFC 2308 section 5 says; 0 if nothing says
+    targets: tuple[bytes, ...]
+
+
+def read_answer(packet: bytes, start: int) -> Answer:
+    """Check an upstream's reply whose question ended at `start`. Raises WireError if it is not a DNS message."""
+    _, flags, _, answers, authorities, additionals = read_header(packet)
+    total = answers + authorities + additionals
+    if total > MAX_RECORDS:
+        raise WireError("too many records")
+    size = len(packet)
+    at = start
+    ttls: list[tuple[int, int]] = []
+    targets: list[bytes] = []
+    least = 1 << 31
+    negative = None
+    kept = additionals
+    end = -1
+    for index in range(total):
+        owner = at
+        at = skip_name(packet, at)
+        if at + 10 > size:
+            raise WireError("record runs over the end")
+        kind, _, ttl, length = _RECORD.unpack_from(packet, at)
+        data = at + 10
+        if data + length > size:
+            raise WireError("record data runs over the end")
+        if kind == OPT:
+            # Hop by hop (RFC 6891 section 6.2.3). What stands behind it is dropped, not moved: pointers count bytes.
+            if index < answers + authorities or packet[owner]:
+                raise WireError("misplaced OPT")
+            if end < 0:
+                end = owner
+                kept = index - answers - authorities
+        elif end < 0:
+            if ttl >> 31:
+                ttl = 0  # RFC 2181 section 8
+            ttls.append((at + 4 - start, ttl))
+            if index < answers:
+                least = min(least, ttl)
+                if kind == CNAME:
+                    targets.append(read_name(packet, data).lower())
+            elif kind == SOA and index < answers + authorities and length >= 22:
+                negative = min(ttl, _U32.unpack_from(packet, data + length - 4)[0])
+        at = data + length
+    if end < 0:
+        end = at
+    if flags & RCODE_MASK == NXDOMAIN or not answers or len(targets) == answers:
+        least = min(least, negative) if negative is not None else 0
+    return Answer(flags, (answers, authorities, kept), packet[start:end], tuple(ttls), least, tuple(targets))
+
+
+def age(answer: Answer, elapsed_s: int, cap_s: int) -> bytearray:
+    """The body with every TTL less `elapsed_s`, at most `cap_s` and at least 0."""
+    body = bytearray(answer.body)
+    pack_into = _U32.pack_into
+    for offset, ttl in answer.ttls:
+        left = ttl - elapsed_s
+        pack_into(body, offset, cap_s if left > cap_s else left if left > 0 else 0)
+    return body
+
+
+def opt(do: bool, extended_rcode: int = 0, options: bytes = b"") -> bytes:
+    """Our OPT pseudo-record (RFC 6891 section 6.1.2): version 0, 1232 bytes, the client's DO bit."""
+    ttl = (extended_rcode >> 4) << 24 | (0x8000 if do else 0)
+    return b"\0" + _RECORD.pack(OPT, MAX_UDP_BYTES, ttl, len(options)) + options
+
+
+def ede(code: int, text: str = "") -> bytes:
+    """An Extended DNS Error option (RFC 8914 section 2); the text is cut to 100 bytes of whole characters."""
+    raw = text.encode()[:100].decode(errors="ignore").encode()
+    return _TWO.pack(EDE_OPTION, 2 + len(raw)) + code.to_bytes(2, "big") + raw
+
+
+def record(kind: int, ttl_s: int, data: bytes, owner: bytes = b"\xc0\x0c") -> bytes:
+    """One record of class IN; the owner is a wire name, by default a pointer to the question's name."""
+    return owner + _RECORD.pack(kind, IN, ttl_s, len(data)) + data
+
+
+def soa(ttl_s: int, owner: bytes = b"\xc0\x0c") -> bytes:
+    """The SOA that lets a client cache a synthetic negative answer for `ttl_s` (RFC 2308 section 5)."""
+    data = b"\x07filterd\x08internal\0\0" + _SOA_TAIL.pack(1, 3600, 600, 86400, ttl_s)
+    return owner + _RECORD.pack(SOA, IN, ttl_s, len(data)) + data
+
+
+def header_only(ident: int, flags: int, rcode: int) -> bytes:
+    """A reply of 12 bytes: nothing of the question is echoed but the opcode (and RD where the opcode is QUERY)."""
+    keep = flags & OPCODE_MASK
+    if not keep:
+        keep = flags & (RD | CD)
+    return _HEADER.pack(ident, QR | keep | (RA if not flags & OPCODE_MASK else 0) | rcode, 0, 0, 0, 0)
