@@ -1,5 +1,6 @@
 """THE decision. No other file may decide. First match wins; within a step the longest name wins, and allow wins ties.
 
+ 0. special_use   names with a meaning of their own (core.special, the box's own name); bypass canaries
  1. authority     a name the authority forces closed                               block
  2. must_allow    a name nothing may block (authority, child protection, contacts) allow
  3. floor         a category nobody in the school can open                         block
@@ -22,6 +23,7 @@ from filterd.core import matrix
 from filterd.core.matrix import BLOCK_TTL_S, TOGGLED_TTL_S, Effect, Row
 from filterd.core.names import EXACT
 from filterd.core.snapshot import Snapshot
+from filterd.core.special import TTL_S, Special, special
 from filterd.core.verdict import Action, Reason, Verdict
 
 _REASON = {
@@ -36,12 +38,20 @@ _REASON = {
     matrix.CATEGORY: Reason.CATEGORY,
     matrix.DEFAULT: Reason.DEFAULT,
 }
+_BOX = Verdict(Action.REWRITE, Reason.SPECIAL_USE, 0, BLOCK_TTL_S, None, "the box's own name")
+_SPECIAL = Verdict(Action.ALLOW, Reason.SPECIAL_USE, 0, TTL_S, None, "special-use name")
+_BYPASS = Verdict(Action.BLOCK, Reason.BYPASS, 0, BLOCK_TTL_S, None, "a canary that asks whether this network filters")
 _QUESTION_STEPS = frozenset(range(1, 11))
 _TARGET_ALLOWS = frozenset({matrix.MUST_ALLOW, matrix.OVERRIDE, matrix.PROFILE, matrix.SCHOOL_ALLOW})
 
 
 def decide(snapshot: Snapshot, row: Row, key: bytes) -> Verdict:
     """The verdict on a question. `key` is `names.key_of_wire` of the name asked."""
+    if key == snapshot.box_key:
+        return _BOX
+    kind = special(key)
+    if kind is not None:
+        return _BYPASS if kind is Special.BYPASS else _SPECIAL
     return _judge(snapshot, row, key, _QUESTION_STEPS)
 
 

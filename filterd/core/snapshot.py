@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filterd.core import matrix
+from filterd.core import matrix, names
 from filterd.core.classrooms import Classrooms
 from filterd.core.matrix import DEFAULT, Index, Matrix, Row
 from filterd.core.overrides import Overrides
@@ -14,7 +14,7 @@ from filterd.core.verdict import Action, Reason, Verdict
 class Snapshot:
     """`index` and `classrooms` follow the policy, `matrix` the overrides and the clock, `table` the lists."""
 
-    __slots__ = ("_plain", "categories", "classrooms", "index", "matrix", "overrides", "policy", "table")
+    __slots__ = ("_by_bit", "_plain", "box_key", "categories", "classrooms", "index", "matrix", "overrides", "policy", "table")
 
     def __init__(
         self,
@@ -36,6 +36,9 @@ class Snapshot:
             self.classrooms = Classrooms(policy.places, policy.networks)
         self.matrix: Matrix = matrix.build(self.index, overrides, now)
         self._plain: dict[int, Verdict] = {}
+        box = policy.block_answer.box_name
+        self.box_key = names.key_of_text(box) if box else None
+        self._by_bit = [(self.index.bits((c.id,)), c.id) for c in policy.categories]
 
     def at(self, now: float) -> Snapshot:
         """The same inputs at another moment (Unix seconds)."""
@@ -47,9 +50,9 @@ class Snapshot:
 
     def category_of(self, mask: int) -> str:
         """The first category of a mask that is not 0, in the policy's order."""
-        for category in self.policy.categories:
-            if mask & self.index.bits((category.id,)):
-                return category.id
+        for bit, category in self._by_bit:
+            if mask & bit:
+                return category
         return self.categories[(mask & -mask).bit_length() - 1]
 
     def plain_allow(self, ttl_s: int) -> Verdict:

@@ -219,13 +219,13 @@ def read_name(packet: bytes, at: int) -> bytes:
 class Answer(NamedTuple):
     """An upstream's reply without id, question and OPT; offsets and pointers count from the start of the message.
 
-    `ttls` pairs each TTL's offset in `body` with its value in seconds; `targets` are the wire names of CNAMEs in order.
+    `ttls` are the offsets of the TTLs in `body`; `targets` the wire names of CNAMEs in order, in lower case.
     """
 
     flags: int
     counts: tuple[int, int, int]
     body: bytes
-    ttls: tuple[tuple[int, int], ...]
+    ttls: tuple[int, ...]
     ttl_s: int  # the least TTL; for a negative answer what RFC 2308 section 5 says; 0 if nothing says
     targets: tuple[bytes, ...]
 
@@ -238,7 +238,7 @@ def read_answer(packet: bytes, start: int) -> Answer:
         raise WireError("too many records")
     size = len(packet)
     at = start
-    ttls: list[tuple[int, int]] = []
+    ttls: list[int] = []
     targets: list[bytes] = []
     least = 1 << 31
     negative = None
@@ -261,9 +261,10 @@ def read_answer(packet: bytes, start: int) -> Answer:
                 end = owner
                 kept = index - answers - authorities
         elif end < 0:
-            if ttl >> 31:
-                ttl = 0  # RFC 2181 section 8
-            ttls.append((at + 4 - start, ttl))
+            if ttl >> 31:  # RFC 2181 section 8: treat it as 0
+                ttl = 0
+                packet = packet[: at + 4] + b"\0\0\0\0" + packet[at + 8 :]
+            ttls.append(at + 4 - start)
             if index < answers:
                 least = min(least, ttl)
                 if kind == CNAME:
@@ -281,9 +282,9 @@ def read_answer(packet: bytes, start: int) -> Answer:
 def age(answer: Answer, elapsed_s: int, cap_s: int) -> bytearray:
     """The body with every TTL less `elapsed_s`, at most `cap_s` and at least 0."""
     body = bytearray(answer.body)
-    pack_into = _U32.pack_into
-    for offset, ttl in answer.ttls:
-        left = ttl - elapsed_s
+    pack_into, unpack_from = _U32.pack_into, _U32.unpack_from
+    for offset in answer.ttls:
+        left = unpack_from(body, offset)[0] - elapsed_s
         pack_into(body, offset, cap_s if left > cap_s else left if left > 0 else 0)
     return body
 

@@ -1,0 +1,123 @@
+"""Replies that filterd makes itself: errors, blocked names, special names, stale and truncated ones."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from filterd.core import special, wire
+from filterd.core.policy import BlockAnswer, Policy
+from filterd.core.verdict import Reason, Verdict
+from filterd.core.wire import Answer, Query
+
+EDE_STALE = 3  # RFC 8914 section 4
+EDE_FORGED = 4
+EDE_NOT_READY = 14
+EDE_BLOCKED = 15
+EDE_NO_UPSTREAM = 22
+EDE_NETWORK = 23
+_ECHO = wire.RD | wire.CD
+
+
+def reply(
+    query: Query,
+    flags: int,
+    counts: tuple[int, int, int],
+    body: bytes,
+    options: bytes = b"",
+) -> bytes:
+    """Header, the client's own question, sections and, for a client that sent one, our OPT.
+
+    `flags` are those beside QR, RD, CD and RA. A reply that does not fit the client's UDP size is the caller's matter.
+    """
+    header_flags = wire.QR | wire.RA | (query.flags & _ECHO) | flags
+    answers, authorities, additionals = counts
+    if query.edns is None:
+        return wire.pack_header(query.id, header_flags, 1, answers, authorities, additionals) + query.question + body
+    header = wire.pack_header(query.id, header_flags, 1, answers, authorities, additionals + 1)
+    return header + query.question + body + wire.opt(query.do, 0, options)
+
+
+def error(query: Query, rcode: int, ede: int | None = None, text: str = "") -> bytes:
+    """A reply without records."""
+    options = wire.ede(ede, text) if ede is not None and query.edns is not None else b""
+    return reply(query, rcode, (0, 0, 0), b"", options)
+
+
+def bad_version(query: Query) -> bytes:
+    """BADVERS with our version in the OPT (RFC 6891 section 6.1.3): the code's upper bits stand in the OPT."""
+    header = wire.pack_header(query.id, wire.QR | wire.RA | (query.flags & _ECHO), 1, 0, 0, 1)
+    return header + query.question + wire.opt(query.do, wire.BADVERS)
+
+
+def truncated(query: Query) -> bytes:
+    """TC=1 and empty sections: ask again over TCP (RFC 2181 section 9)."""
+    return reply(query, wire.TC, (0, 0, 0), b"")
+
+
+def any_answer(query: Query) -> bytes:
+    """RFC 8482 section 4.2: one small HINFO instead of everything."""
+    return reply(query, 0, (1, 0, 0), wire.record(wire.HINFO, 3600, b"\x07RFC8482\0"))
+
+
+def upstream(query: Query, answer: Answer, elapsed_s: int, cap_s: int, options: bytes = b"") -> bytes:
+    """An upstream's answer for this client: TTLs aged and capped; AD only for clients that asked (RFC 6840 5.8)."""
+    flags = answer.flags & wire.RCODE_MASK
+    if answer.flags & wire.AD and (query.do or query.flags & wire.AD):
+        flags |= wire.AD
+    return reply(query, flags, answer.counts, bytes(wire.age(answer, elapsed_s, cap_s)), options)
+
+
+class Synthetic:
+    """Blocked and special answers of one policy; addresses are packed once."""
+
+    def __init__(self, policy: Policy) -> None:
+        block: BlockAnswer = policy.block_answer
+        self._mode = block.mode
+        self._ipv4 = ip_address(block.ipv4).packed if block.ipv4 else None
+        self._ipv6 = ip_address(block.ipv6).packed if block.ipv6 else None
+        self._modes = {c.id: c.answer for c in policy.categories if c.answer}
+        self._texts = {c.id: f"filterd: {c.name.vi} / {c.name.en}" for c in policy.categories}
+
+    def blocked(self, query: Query, verdict: Verdict) -> bytes:
+        """What policy says for a blocked name; HTTPS, SVCB and all other types get no data, so no hint leaks."""
+        mode = self._modes.get(verdict.category or "", self._mode)
+        options = b""
+        if query.edns is not None:
+            options = wire.ede(EDE_BLOCKED, self._texts.get(verdict.category or "", f"filterd: {verdict.reason}"))
+        if mode == "nxdomain":
+            return reply(query, wire.NXDOMAIN, (0, 1, 0), wire.soa(verdict.ttl_s), options)
+        if mode == "zero":
+            ipv4, ipv6 = bytes(4), bytes(16)
+        else:
+            ipv4, ipv6 = self._ipv4 or bytes(4), self._ipv6 or b""
+        return self._addresses(query, verdict.ttl_s, ipv4, ipv6 or None, options)
+
+    def box(self, query: Query, ttl_s: int) -> bytes:
+        """The box's own name."""
+        return self._addresses(query, ttl_s, self._ipv4, self._ipv6, b"", wire.AA)
+
+    def special(self, query: Query, kind: special.Special, verdict: Verdict) -> bytes:
+        """A special-use name. Authoritative, as RFC 6303 section 4 asks of such zones."""
+        ttl_s = verdict.ttl_s
+        if kind is special.Special.LOCALHOST:
+            loopback = bytes(15) + b"\1"
+            return self._addresses(query, ttl_s, b"\x7f\0\0\1", loopback, b"", wire.AA)
+        options = b""
+        if verdict.reason is Reason.BYPASS and query.edns is not None:
+            options = wire.ede(EDE_BLOCKED, "filterd: encrypted DNS is off in this school's network")
+        rcode = wire.NOERROR if kind is special.Special.NODATA else wire.NXDOMAIN
+        return reply(query, wire.AA | rcode, (0, 1, 0), wire.soa(ttl_s), options)
+
+    def _addresses(
+        self,
+        query: Query,
+        ttl_s: int,
+        ipv4: bytes | None,
+        ipv6: bytes | None,
+        options: bytes,
+        flags: int = 0,
+    ) -> bytes:
+        records = special.address_records(query.qtype, ttl_s, ipv4, ipv6)
+        if records:
+            return reply(query, flags, (1, 0, 0), records, options)
+        return reply(query, flags, (0, 1, 0), wire.soa(ttl_s), options)

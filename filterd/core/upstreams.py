@@ -1,0 +1,78 @@
+"""Which upstream to ask: passive health from what really happened, back-off and probes. No sockets, no clock.
+
+An upstream is down after `FAILURES` time-outs in a row with no answer between them. A down one is probed once every
+`PROBE_S` seconds; its first answer, to a probe or to anything else, brings it back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+FAILURES = 3
+PROBE_S = 1.0
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+@dataclass(slots=True)
+class Upstream:
+    """Counters since start; `buckets[i]` counts answers within BUCKETS_S[i] and above the one before."""
+
+    failures_in_row: int = 0
+    down: bool = False
+    probe_at: float = 0.0
+    answers: int = 0
+    timeouts: int = 0
+    errors: int = 0
+    latency_sum_s: float = 0.0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
+
+
+class Upstreams:
+    """In the order of preference that the configuration gives."""
+
+    def __init__(self, count: int) -> None:
+        self.all = [Upstream() for _ in range(count)]
+
+    @property
+    def all_down(self) -> bool:
+        return all(upstream.down for upstream in self.all)
+
+    def choose(self, attempt: int) -> int:
+        """The upstream for the nth attempt (from 0) at one question: healthy ones in order, then the rest."""
+        up = [i for i, upstream in enumerate(self.all) if not upstream.down]
+        candidates = up or list(range(len(self.all)))
+        return candidates[attempt % len(candidates)]
+
+    def answered(self, index: int, elapsed_s: float) -> bool:
+        """Note an answer; True if the upstream had been down."""
+        upstream = self.all[index]
+        upstream.answers += 1
+        upstream.latency_sum_s += elapsed_s
+        upstream.failures_in_row = 0
+        for i, bound in enumerate(BUCKETS_S):
+            if elapsed_s <= bound:
+                upstream.buckets[i] += 1
+                break
+        else:
+            upstream.buckets[-1] += 1
+        recovered, upstream.down = upstream.down, False
+        return recovered
+
+    def failed(self, index: int, now: float) -> None:
+        """Note a time-out or a refused connection."""
+        upstream = self.all[index]
+        upstream.timeouts += 1
+        upstream.failures_in_row += 1
+        if upstream.failures_in_row >= FAILURES and not upstream.down:
+            upstream.down = True
+            upstream.probe_at = now + PROBE_S
+
+    def due_probes(self, now: float) -> list[int]:
+        """Down upstreams whose probe is due; each is due again PROBE_S later."""
+        due = [i for i, upstream in enumerate(self.all) if upstream.down and upstream.probe_at <= now]
+        for i in due:
+            self.all[i].probe_at = now + PROBE_S
+        return due
+
+    def next_probe(self) -> float | None:
+        return min((upstream.probe_at for upstream in self.all if upstream.down), default=None)
