@@ -1,0 +1,1 @@
+"""Parts of the benchmark: the query mix, the servers, the load, what /proc says, and the report."""
