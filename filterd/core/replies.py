@@ -6,13 +6,14 @@ from ipaddress import ip_address
 
 from filterd.core import special, wire
 from filterd.core.policy import BlockAnswer, Policy
-from filterd.core.verdict import Reason, Verdict
+from filterd.core.verdict import Action, Reason, Verdict
 from filterd.core.wire import Answer, Query
 
 EDE_STALE = 3  # RFC 8914 section 4
 EDE_FORGED = 4
 EDE_NOT_READY = 14
 EDE_BLOCKED = 15
+EDE_PROHIBITED = 18
 EDE_NO_UPSTREAM = 22
 EDE_NETWORK = 23
 _ECHO = wire.RD | wire.CD
@@ -67,6 +68,12 @@ def upstream(query: Query, answer: Answer, elapsed_s: int, cap_s: int, options: 
     return reply(query, flags, answer.counts, bytes(wire.age(answer, elapsed_s, cap_s)), options)
 
 
+def stale(query: Query, answer: Answer, ttl_s: int) -> bytes:
+    """An expired answer with a short TTL and Extended DNS Error 3 (RFC 8767 section 4)."""
+    options = wire.ede(EDE_STALE) if query.edns is not None else b""
+    return upstream(query, answer, -ttl_s, ttl_s, options)
+
+
 class Synthetic:
     """Blocked and special answers of one policy; addresses are packed once."""
 
@@ -77,6 +84,13 @@ class Synthetic:
         self._ipv6 = ip_address(block.ipv6).packed if block.ipv6 else None
         self._modes = {c.id: c.answer for c in policy.categories if c.answer}
         self._texts = {c.id: f"filterd: {c.name.vi} / {c.name.en}" for c in policy.categories}
+
+    def reply(self, query: Query, key: bytes, verdict: Verdict) -> bytes:
+        """The reply to a question that is not forwarded."""
+        if verdict.action is Action.REWRITE:
+            return self.box(query, verdict.ttl_s)
+        kind = special.special(key) if verdict.step == 0 else None
+        return self.blocked(query, verdict) if kind is None else self.special(query, kind, verdict)
 
     def blocked(self, query: Query, verdict: Verdict) -> bytes:
         """What policy says for a blocked name; HTTPS, SVCB and all other types get no data, so no hint leaks."""

@@ -48,6 +48,12 @@ class Snapshot:
         """The row of a place's index; of unknown clients for None, which is None where the policy refuses them."""
         return self.matrix.unknown if place is None else self.matrix.by_place[place]
 
+    def successors(self, row: Row, later: Snapshot) -> set[Row]:
+        """The rows that the clients of `row` have in a later snapshot of the same policy."""
+        pairs = set(zip(self.matrix.by_place, later.matrix.by_place, strict=True))
+        pairs.add((self.matrix.unknown or row, later.matrix.unknown or row))
+        return {after for before, after in pairs if before is row}
+
     def category_of(self, mask: int) -> str:
         """The first category of a mask that is not 0, in the policy's order."""
         for bit, category in self._by_bit:

@@ -53,6 +53,7 @@ IN: Final = 1
 
 COOKIE_OPTION: Final = 10  # RFC 7873
 EDE_OPTION: Final = 15  # RFC 8914
+OPT_BYTES: Final = 11  # an OPT without options
 MAX_OPTIONS: Final = 32  # an OPT with more is somebody's attack
 MAX_RECORDS: Final = 6000  # more than the smallest records that fit in 64 KiB
 

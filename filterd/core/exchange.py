@@ -1,0 +1,72 @@
+"""What travels through the forwarder: a client's accepted question, and one question on its way upstream."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from filterd.core import wire
+from filterd.core.matrix import Row
+from filterd.core.snapshot import Snapshot
+from filterd.core.verdict import Verdict
+from filterd.core.wire import Query
+
+UDP: Final = "udp"
+TCP: Final = "tcp"
+
+_PROBE = wire.pack_header(0, wire.RD, 1, 0, 0, 0) + b"\0\0\2\0\1"  # . NS IN
+_OPT = wire.opt(False)
+_OPT_DO = wire.opt(True)
+
+
+class Asked(NamedTuple):
+    """An accepted question. It is answered by the snapshot it was asked under, however long the upstream takes.
+
+    `packet` is the client's; `reply_to` is the shell's own and never looked into.
+    """
+
+    query: Query
+    verdict: Verdict
+    row: Row
+    snapshot: Snapshot
+    packet: bytes
+    transport: str
+    reply_to: object
+
+
+class Exchange:
+    """One question on its way upstream, shared by everybody who asks the same. An empty `key` marks a probe."""
+
+    __slots__ = ("attempt", "done", "key", "packet", "sent", "tcp", "token", "upstream", "waiters")
+
+    def __init__(self, key: bytes, packet: bytes, upstream: int, now: float) -> None:
+        self.key = key
+        self.packet = packet  # with a zero id; the shell puts a random one in
+        self.upstream = upstream
+        self.sent = now
+        self.attempt = 0
+        self.tcp = False
+        self.done = False
+        self.waiters: list[Asked] = []
+        self.token: object = None  # the shell's own
+
+    @property
+    def question(self) -> bytes:
+        """QNAME, QTYPE and QCLASS as sent."""
+        return self.packet[wire.HEADER_BYTES : wire.question_end(self.packet)]
+
+
+def cache_key(name: bytes, query: Query) -> bytes:
+    """What makes two questions the same for an upstream: name in lower case, type, class, DO and CD."""
+    return b"%b%b%c" % (name, query.question[-4:], query.do | (2 if query.flags & wire.CD else 0))
+
+
+def exchange_for(key: bytes, query: Query, name: bytes, upstream: int, now: float) -> Exchange:
+    """A new exchange for a client's question; the OPT is our own, so no client option travels on (RFC 6891 6.1.1)."""
+    header = wire.pack_header(0, wire.RD | wire.AD | (query.flags & wire.CD), 1, 0, 0, 1)
+    packet = header + name + query.question[-4:] + (_OPT_DO if query.do else _OPT)
+    return Exchange(key, packet, upstream, now)
+
+
+def probe_of(upstream: int, now: float) -> Exchange:
+    """A question that every resolver can answer."""
+    return Exchange(b"", _PROBE, upstream, now)
