@@ -1,0 +1,64 @@
+"""`filterd`: finds the command asked for and imports only that one, so that the server never loads an editor of YAML.
+
+A command `x` is the click command `x` in `filterd/cli/x.py`. Exit codes: 0 well, 1 a negative result, 2 bad input.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+import click
+
+from filterd import __version__
+from filterd.errors import FilterdError
+
+COMMANDS = {
+    "check": "Check the whole configuration; every mistake at once.",
+    "explain": "Show how a name is decided for a class or client, and why.",
+    "init": "Write a new configuration directory.",
+    "lists": "Build the table of blocked names, or show its state.",
+    "run": "Run the DNS filter.",
+    "site": "Open or close one name for the school, a tier or a class.",
+}
+
+
+def _present() -> list[str]:
+    return [name for name in COMMANDS if importlib.util.find_spec(f"filterd.cli.{name}") is not None]
+
+
+class LazyGroup(click.Group):
+    """Commands by the name of their module; mistakes of the input end with exit code 2 and no traceback."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        return _present()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _present():
+            return None
+        command = getattr(importlib.import_module(f"filterd.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in _present()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and args[0] not in _present():
+            ctx.fail(f"there is no command {args[0]!r}; there is {', '.join(_present())}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (FilterdError, OSError) as error:
+            click.echo(f"filterd: {error}" if isinstance(error, OSError) else str(error), err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="filterd")
+def main() -> None:
+    """The DNS filter of a school: classes by subnet, tiers by age, a floor nobody lifts."""

@@ -1,0 +1,176 @@
+"""Models to the compiled policy: bundles become services, dates become moments, contacts join must-allow.
+
+Pure: checked models in, `core.policy.Policy` out. Only `load` calls it, once nothing is wrong.
+"""
+
+from __future__ import annotations
+
+import datetime
+import zoneinfo
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from filterd.config.schema import Bilingual, Observed
+from filterd.config.schema_people import Classes, Contacts, PlaceModel
+from filterd.config.schema_rules import FloorFile, NameEntry, Names, Profiles, RuleSet, Services, Tiers
+from filterd.config.schema_school import LimitsModel, School
+from filterd.config.schema_sources import SourceModel
+from filterd.core.policy import (
+    BlockAnswer,
+    Category,
+    Floor,
+    Limits,
+    Place,
+    Policy,
+    Profile,
+    Rules,
+    SchoolName,
+    Service,
+    Text,
+    Tier,
+)
+from filterd.core.source import Source
+
+AUTO_WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Every file of policies/, checked."""
+
+    school: School
+    tiers: Tiers
+    profiles: Profiles
+    classes: Classes
+    floor: FloorFile
+    services: Services
+    names: Names
+    contacts: Contacts
+
+
+def to_policy(models: Models, digest: str, cpus: int) -> Policy:
+    """The policy. `digest` of the files it came from; `cpus` settles `workers: auto`."""
+    school = models.school
+    zone = zoneinfo.ZoneInfo(school.time_zone)
+    return Policy(
+        school_name=_text(school.name),
+        school_code=school.code,
+        time_zone=school.time_zone,
+        listen=_once(school.listen),
+        metrics=school.metrics,
+        workers=school.workers or max(1, min(AUTO_WORKERS, cpus)),
+        networks=_once(school.networks),
+        unknown_client_tier=school.unknown_client.tier if school.unknown_client else None,
+        upstreams=_once(school.upstreams),
+        source_ports=school.source_ports,
+        block_answer=BlockAnswer(**school.block_answer.model_dump()),
+        limits=_limits(school.limits),
+        categories=tuple(
+            Category(i, _text(c.name), _text(c.text), c.answer) for i, c in models.tiers.categories.items()
+        ),
+        tiers=tuple(
+            Tier(i, _text(t.name), _once(t.block), t.pupils, t.enforce, _until(t, zone))
+            for i, t in models.tiers.tiers.items()
+        ),
+        profiles=_profiles(models.profiles, models.services),
+        services=tuple(
+            Service(i, _text(s.name), _once(s.names), s.category) for i, s in models.services.services.items()
+        ),
+        places=tuple(_place(p, "classroom", zone) for p in models.classes.classrooms)
+        + tuple(_place(p, "room", zone) for p in models.classes.rooms),
+        names=tuple(_name(e, True) for e in models.names.allow) + tuple(_name(e, False) for e in models.names.block),
+        floor=Floor(
+            categories=_once(models.floor.categories),
+            must_allow=_once((*models.floor.must_allow, *(n for c in models.contacts.contacts for n in c.names))),
+        ),
+        digest=digest,
+    )
+
+
+def to_source(model: SourceModel) -> Source:
+    """One list of sources.yaml as a value."""
+    return Source(
+        id=model.id,
+        name=model.name,
+        url=model.url,
+        format=model.format,
+        category=model.category,
+        licence=model.licence,
+        homepage=model.homepage or "",
+        mirrors=tuple(model.mirrors),
+        member=model.member,
+        covers=model.covers,
+        tld_list=model.tld_list,
+        min_entries=model.min_entries,
+        max_shrink=model.max_shrink,
+        max_grow=model.max_grow,
+        allow_http=model.allow_http,
+        languages=tuple(model.languages),
+        enabled=model.enabled,
+    )
+
+
+def _text(text: Bilingual) -> Text:
+    return Text(vi=text.vi, en=text.en)
+
+
+def _once(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words))
+
+
+def _until(owner: Observed, zone: zoneinfo.ZoneInfo) -> int | None:
+    """The midnight that ends the last day of `observe`."""
+    if owner.observe_until is None:
+        return None
+    after = owner.observe_until + datetime.timedelta(days=1)
+    return int(datetime.datetime.combine(after, datetime.time(), zone).timestamp())
+
+
+def _limits(limits: LimitsModel) -> Limits:
+    return Limits(
+        queries_per_second=limits.queries_per_second,
+        burst=limits.burst,
+        memo_bytes=limits.memo,
+        cache_bytes=limits.cache,
+        min_ttl_s=limits.min_ttl,
+        max_ttl_s=limits.max_ttl,
+        max_negative_ttl_s=limits.max_negative_ttl,
+        stale_s=limits.stale,
+        pending=limits.pending,
+        clients=limits.clients,
+        tcp_connections=limits.tcp_connections,
+        tcp_connections_per_client=limits.tcp_connections_per_client,
+        tcp_idle_s=limits.tcp_idle,
+    )
+
+
+def _profiles(profiles: Profiles, services: Services) -> tuple[Profile, ...]:
+    return tuple(
+        Profile(i, _text(p.name), _rules(p.allow, services), _rules(p.block, services), p.allow_list_only)
+        for i, p in profiles.profiles.items()
+    )
+
+
+def _rules(rules: RuleSet | None, services: Services) -> Rules:
+    if rules is None:
+        return Rules()
+    bundled = [service for bundle in rules.bundles for service in services.bundles[bundle].services]
+    return Rules(_once(rules.categories), _once((*rules.services, *bundled)), _once(rules.names))
+
+
+def _place(place: PlaceModel, kind: str, zone: zoneinfo.ZoneInfo) -> Place:
+    return Place(
+        id=place.id,
+        name=place.name,
+        tier=place.tier,
+        profile=place.profile,
+        subnets=_once(place.subnets),
+        interfaces=_once(place.interfaces),
+        kind=kind,
+        enforce=place.enforce,
+        observe_until=_until(place, zone),
+    )
+
+
+def _name(entry: NameEntry, allow: bool) -> SchoolName:
+    return SchoolName(entry.name, allow, _once(entry.tiers), _once(entry.classes), entry.reason or "")
