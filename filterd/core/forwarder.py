@@ -59,9 +59,18 @@ class Forwarder:
     def use(self, snapshot: Snapshot) -> None:
         """Decide by another snapshot from now on."""
         self.snapshot = snapshot
+        self.limits = snapshot.policy.limits
+        self.cache.limit_bytes = self.limits.cache_bytes
         self.memo = Memo(self.limits.memo_bytes)
         self.synthetic = Synthetic(snapshot.policy)
         self._next: Snapshot | None = None
+
+    def use_upstreams(self, count: int) -> None:
+        """Another set of upstreams, all of unknown health; what waits for the old ones is asked again by time-out."""
+        self.upstreams = Upstreams(count)
+        for exchange in self._pending.values():
+            exchange.upstream = 0
+        self._failures.clear()
 
     @property
     def pending(self) -> int:

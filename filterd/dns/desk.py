@@ -1,0 +1,97 @@
+"""Between the forwarder and the sockets: sends what it says where it says, and keeps its one timer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import monotonic
+from typing import Protocol
+
+from filterd.core.exchange import Exchange
+from filterd.core.forwarder import Forwarder, Send
+from filterd.core.matrix import Row
+
+log = logging.getLogger("filterd.dns")
+
+
+class ReplyTo(Protocol):
+    """A listener that can send a reply to one of its clients."""
+
+    def reply(self, address: object, packet: bytes) -> None: ...
+
+
+class Upstream(Protocol):
+    """Something that can carry an exchange upstream."""
+
+    def send(self, exchange: Exchange) -> None: ...
+
+
+class Desk:
+    """One per worker. `upstream` is set once, right after both exist."""
+
+    upstream: Upstream
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, forwarder: Forwarder) -> None:
+        self._loop = loop
+        self._forwarder = forwarder
+        self._timer: asyncio.TimerHandle | None = None
+        self.faults = 0
+
+    def query(
+        self, packet: bytes, transport: str, row: Row | None, reply_to: tuple[ReplyTo, object], now: float
+    ) -> bytes | None:
+        """Ask the forwarder; a question for upstream is sent at once, its reply comes later through `reply_to`."""
+        try:
+            outcome = self._forwarder.query(packet, transport, row, reply_to, now)
+        except Exception:  # noqa: BLE001  a bug must cost one query, never the school's DNS; it is counted and logged
+            self._fault("a query")
+            return None
+        if isinstance(outcome, Exchange):
+            self.upstream.send(outcome)
+            self.arm()
+            return None
+        return outcome
+
+    def response(self, exchange: Exchange, packet: bytes, now: float) -> bool:
+        """Hand an upstream's packet over; False if it was not the answer to this exchange."""
+        try:
+            outcome = self._forwarder.response(exchange, packet, now)
+        except Exception:  # noqa: BLE001  as above: the clients of this exchange will hear after the time-out
+            self._fault("a response")
+            return False
+        if outcome is None:
+            return False
+        self._do(outcome)
+        return True
+
+    def unreachable(self, exchange: Exchange) -> None:
+        """The exchange could not be carried."""
+        self._do(self._forwarder.unreachable(exchange, monotonic()))
+
+    def arm(self) -> None:
+        """Set the timer for the forwarder's deadline. Deadlines come in order, so an armed one is never too late."""
+        if self._timer is None:
+            deadline = self._forwarder.deadline()
+            if deadline is not None:
+                self._timer = self._loop.call_at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        sends, exchanges = self._forwarder.tick(monotonic())
+        self._do(sends)
+        for exchange in exchanges:
+            self.upstream.send(exchange)
+        self.arm()
+
+    def _do(self, outcome: list[Send] | Exchange) -> None:
+        if isinstance(outcome, Exchange):
+            self.upstream.send(outcome)
+            self.arm()
+            return
+        for (listener, address), reply in outcome:  # type: ignore[misc]
+            listener.reply(address, reply)
+
+    def _fault(self, what: str) -> None:
+        self.faults += 1
+        if self.faults & (self.faults - 1) == 0:  # the 1st, 2nd, 4th, 8th...: a flood cannot fill the log
+            log.exception("internal error %d while handling %s; the query was dropped", self.faults, what)

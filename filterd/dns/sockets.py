@@ -1,0 +1,125 @@
+"""The listening sockets: bound here, or given by systemd; one of each kind for every worker and address.
+
+The parent owns them all for its whole life and lends each to one worker at a time, so a worker that dies loses no
+query: its packets wait in the socket for its replacement. The kernel picks the socket by source address
+(`SO_ATTACH_REUSEPORT_CBPF`), so one client always meets the same worker: its limits, its memo, its coalescing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ipaddress
+import os
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+SO_ATTACH_REUSEPORT_CBPF: Final = 51
+IPV6_FREEBIND: Final = 78
+RECEIVE_BYTES: Final = 4 << 20  # a burst of 64 clients must fit while a worker is being replaced
+TCP_BACKLOG: Final = 256
+LISTEN_FDS_START: Final = 3  # sd_listen_fds(3)
+
+_LD_W_ABS, _ALU_XOR_X, _ALU_MOD_K, _RET_A, _TAX = 0x20, 0xAC, 0x94, 0x16, 0x07
+_NET_OFFSET: Final = 0xFFF00000  # SKF_NET_OFF: offsets count from the IP header
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One socket of one worker. `transport` is "udp" or "tcp"."""
+
+    transport: str
+    address: str
+    socket: socket.socket
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`127.0.0.1:53` or `[::1]:53` as (host, port). Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} is not ADDRESS:PORT, as 192.168.1.1:53 or [fd00::1]:53")
+    return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+
+
+def bind(addresses: tuple[str, ...], workers: int) -> list[list[Listener]]:
+    """For each worker one UDP and one TCP listener per address. Raises OSError naming the address."""
+    groups: list[list[Listener]] = [[] for _ in range(workers)]
+    for text in addresses:
+        host, port = parse_address(text)
+        for transport, kind in (("udp", socket.SOCK_DGRAM), ("tcp", socket.SOCK_STREAM)):
+            members = []
+            for group in groups:
+                try:
+                    member = _bound(host, port, kind)
+                except OSError as error:
+                    raise OSError(error.errno, f"cannot listen on {text} ({transport}): {error.strerror}") from None
+                members.append(member)
+                group.append(Listener(transport, text, member))
+            steer(members)
+    return groups
+
+
+def _bound(host: str, port: int, kind: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        sock.bind((host, port))
+        if kind == socket.SOCK_STREAM:
+            sock.listen(TCP_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def steer(members: list[socket.socket]) -> None:
+    """Let the kernel choose among sockets of one port by source address: XOR of its words, modulo their number."""
+    if len(members) < 2:
+        return
+    if members[0].family == socket.AF_INET:
+        program = [(_LD_W_ABS, _NET_OFFSET + 12)]
+    else:
+        program = [(_LD_W_ABS, _NET_OFFSET + 8)]
+        for offset in (12, 16, 20):
+            program += [(_TAX, 0), (_LD_W_ABS, _NET_OFFSET + offset), (_ALU_XOR_X, 0)]
+    program += [(_ALU_MOD_K, len(members)), (_RET_A, 0)]
+    code = b"".join(struct.pack("HBBI", op, 0, 0, k & 0xFFFFFFFF) for op, k in program)
+    buffer = ctypes.create_string_buffer(code)
+    filter_program = struct.pack("HL", len(program), ctypes.addressof(buffer))
+    members[0].setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, filter_program)
+
+
+def from_systemd(workers: int) -> list[list[Listener]]:
+    """The sockets systemd passed (sd_listen_fds(3)), dealt out to the workers; empty if there are none.
+
+    With fewer sockets of an address than workers, workers share one: all answer, but a client may meet any of them.
+    """
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    count = int(os.environ.get("LISTEN_FDS", "0"))
+    by_address: dict[tuple[str, str], list[socket.socket]] = {}
+    for fd in range(LISTEN_FDS_START, LISTEN_FDS_START + count):
+        os.set_inheritable(fd, False)
+        sock = socket.socket(fileno=fd)
+        sock.setblocking(False)
+        if sock.family not in (socket.AF_INET, socket.AF_INET6):
+            continue
+        transport = "udp" if sock.type == socket.SOCK_DGRAM else "tcp"
+        host, port = sock.getsockname()[:2]
+        text = f"[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{host}:{port}"
+        by_address.setdefault((transport, text), []).append(sock)
+    groups: list[list[Listener]] = [[] for _ in range(workers)]
+    for (transport, text), members in by_address.items():
+        if len(members) >= workers:
+            steer(members[:workers])
+        for i, group in enumerate(groups):
+            group.append(Listener(transport, text, members[i % len(members)]))
+    return groups if by_address else []

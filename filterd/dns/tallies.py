@@ -1,0 +1,67 @@
+"""What a worker reports each second: plain numbers since its last report, and how full it is now.
+
+The parent adds them up (`metrics`). No client address and no name leaves the worker this way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from filterd.dns.worker import Worker
+
+Counts = dict[tuple[Any, ...], float]
+
+
+class Tallies:
+    """Remembers what was reported, to report only what came since."""
+
+    def __init__(self) -> None:
+        self._reported: Counts = {}
+
+    def take(self, worker: Worker) -> dict[str, Any]:
+        """`counters`: [metric, labels..., increase]; `gauges`: [metric, labels..., value]."""
+        now = _counters(worker)
+        before = self._reported
+        self._reported = now
+        increases = [[*key, value - before.get(key, 0)] for key, value in now.items() if value != before.get(key, 0)]
+        return {"counters": increases, "gauges": [[*key, value] for key, value in _gauges(worker).items()]}
+
+
+def _counters(worker: Worker) -> Counts:
+    forwarder, clients = worker.forwarder, worker.clients
+    counts: Counts = {("queries", *key): cell[0] for key, cell in forwarder.counters.items()}
+    counts |= {("errors", transport, rcode): n for (transport, rcode), n in forwarder.rcodes.items()}
+    counts["cache_hits", "memo"] = sum(udp.memo_hits for udp in worker.udp)
+    counts["cache_hits", "answers"] = forwarder.cache_hits
+    counts["cache_misses",] = forwarder.cache_misses
+    counts["stale",] = forwarder.stale_answers
+    counts["coalesced",] = forwarder.coalesced
+    counts["dropped", "outside"] = clients.outside
+    counts["dropped", "rate_limit"] = clients.limited
+    counts["dropped", "unsent"] = sum(udp.unsent for udp in worker.udp)
+    counts["dropped", "tcp_refused"] = worker.tcp.refused
+    counts["faults",] = worker.desk.faults
+    for i, upstream in enumerate(forwarder.upstreams.all):
+        counts["upstream_answers", i] = upstream.answers
+        counts["upstream_timeouts", i] = upstream.timeouts
+        counts["upstream_errors", i] = upstream.errors
+        counts["upstream_seconds", i] = upstream.latency_sum_s
+        for bucket, n in enumerate(upstream.buckets):
+            counts["upstream_bucket", i, bucket] = n
+    return counts
+
+
+def _gauges(worker: Worker) -> Counts:
+    forwarder = worker.forwarder
+    gauges: Counts = {
+        ("cache_bytes", "answers"): forwarder.cache.bytes,
+        ("cache_bytes", "memo"): forwarder.memo.bytes,
+        ("cache_entries",): len(forwarder.cache),
+        ("pending",): forwarder.pending,
+        ("clients",): len(worker.clients),
+        ("tcp_connections",): len(worker.tcp.connections),
+    }
+    for i, upstream in enumerate(forwarder.upstreams.all):
+        gauges["upstream_up", i] = not upstream.down
+    return gauges

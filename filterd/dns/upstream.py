@@ -1,0 +1,207 @@
+"""Questions on their way to upstreams over UDP, and over TCP when a reply did not fit.
+
+Source ports are the kernel's random ones. `fresh`: a new connected socket for every question, so an off-path attacker
+must guess port and id (RFC 5452 section 4.5). `pool`: a set of connected sockets that is renewed, for upstreams on the
+box or in the school's own network, where nobody off-path can send with their address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import select
+import socket
+from time import monotonic
+from typing import Final
+
+from filterd.core.exchange import Exchange
+from filterd.dns.desk import Desk
+
+POOL: Final = 16  # sockets to each upstream
+POOL_USES: Final = 4096  # questions after which a pool socket gets another port
+TCP_S: Final = 1.5
+RECEIVE_BYTES: Final = 4096
+RANDOM_BYTES: Final = 4096
+
+
+class Carrier:
+    """One upstream server. `flights` maps an id to the exchange that waits for it, per socket."""
+
+    def __init__(self, address: tuple[str, int], pool: bool) -> None:
+        self.address = address
+        self.family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.pool = pool
+        self.sockets: list[Flight] = []
+
+
+class Flight:
+    """One connected socket and the exchanges that wait on it, by id."""
+
+    __slots__ = ("carrier", "exchanges", "socket", "uses")
+
+    def __init__(self, carrier: Carrier, sock: socket.socket) -> None:
+        self.carrier = carrier
+        self.socket = sock
+        self.exchanges: dict[bytes, Exchange] = {}
+        self.uses = 0
+
+
+def parse_upstream(url: str) -> tuple[str, int]:
+    """`udp://9.9.9.9:53` or `udp://[2620:fe::fe]:53` as (address, port). Raises ValueError."""
+    scheme, _, rest = url.partition("://")
+    host, _, port = rest.rpartition(":") if rest.rpartition(":")[2].isdigit() and not rest.endswith("]") else (rest, "", "53")
+    if scheme != "udp" or not host:
+        raise ValueError(f"{url!r} is not udp://ADDRESS:PORT")
+    return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+
+
+def is_near(address: str) -> bool:
+    """Whether an upstream is on this box or in a private network, where a pool of ports is safe."""
+    parsed = ipaddress.ip_address(address)
+    return parsed.is_loopback or parsed.is_private or parsed.is_link_local
+
+
+class Upstreams:
+    """All upstreams of a worker. Replies are read through one nested epoll, so a socket costs no loop handle."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tasks: asyncio.TaskGroup, desk: Desk) -> None:
+        self._loop = loop
+        self._tasks = tasks
+        self._desk = desk
+        self._carriers: list[Carrier] = []
+        self._epoll = select.epoll()
+        self._flights: dict[int, Flight] = {}
+        self._random = b""
+        self._random_at = RANDOM_BYTES
+        loop.add_reader(self._epoll.fileno(), self._readable)
+
+    def configure(self, urls: tuple[str, ...], source_ports: str) -> None:
+        """Use these upstreams from now on."""
+        for carrier in self._carriers:
+            for flight in carrier.sockets:
+                self._close(flight)
+        self._carriers = []
+        for url in urls:
+            address = parse_upstream(url)
+            pool = source_ports == "pool" or (source_ports == "auto" and is_near(address[0]))
+            self._carriers.append(Carrier(address, pool))
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._epoll.fileno())
+        for flight in list(self._flights.values()):
+            self._close(flight)
+        self._epoll.close()
+
+    def send(self, exchange: Exchange) -> None:
+        """Carry an exchange to its upstream, from another socket if it was sent before."""
+        self._forget(exchange)
+        carrier = self._carriers[exchange.upstream]
+        if exchange.tcp:
+            self._tasks.create_task(self._over_tcp(exchange, carrier))
+            return
+        try:
+            flight = self._pooled(carrier) if carrier.pool else self._open(carrier)
+            ident = self._two_random_bytes()
+            while ident in flight.exchanges:
+                ident = self._two_random_bytes()
+            flight.exchanges[ident] = exchange
+            exchange.token = (flight, ident)
+            flight.socket.send(ident + exchange.packet[2:])
+        except OSError:
+            # Not from inside the caller: a chain of dead upstreams must not become a recursion.
+            self._loop.call_soon(self._desk.unreachable, exchange)
+
+    def sweep(self) -> None:
+        """Forget exchanges that were given up; once a second."""
+        for flight in list(self._flights.values()):
+            for exchange in [e for e in flight.exchanges.values() if e.done]:
+                self._forget(exchange)
+
+    def _two_random_bytes(self) -> bytes:
+        if self._random_at >= RANDOM_BYTES:
+            self._random, self._random_at = os.urandom(RANDOM_BYTES), 0
+        self._random_at += 2
+        return self._random[self._random_at - 2 : self._random_at]
+
+    def _pooled(self, carrier: Carrier) -> Flight:
+        if len(carrier.sockets) < POOL:
+            flight = self._open(carrier)
+            carrier.sockets.append(flight)
+        else:
+            at = self._two_random_bytes()[0] % POOL
+            flight = carrier.sockets[at]
+            if flight.uses >= POOL_USES:
+                flight = carrier.sockets[at] = self._open(carrier)  # the old one closes with its last exchange
+        flight.uses += 1
+        return flight
+
+    def _open(self, carrier: Carrier) -> Flight:
+        sock = socket.socket(carrier.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            sock.connect(carrier.address)
+        except OSError:
+            sock.close()
+            raise
+        flight = self._flights[sock.fileno()] = Flight(carrier, sock)
+        self._epoll.register(sock.fileno(), select.EPOLLIN)
+        return flight
+
+    def _close(self, flight: Flight) -> None:
+        if self._flights.pop(flight.socket.fileno(), None) is not None:
+            self._epoll.unregister(flight.socket.fileno())
+            flight.socket.close()
+
+    def _forget(self, exchange: Exchange) -> None:
+        if exchange.token is None:
+            return
+        flight, ident = exchange.token  # type: ignore[misc]
+        exchange.token = None
+        flight.exchanges.pop(ident, None)
+        if not flight.exchanges and flight not in flight.carrier.sockets:
+            self._close(flight)
+
+    def _readable(self) -> None:
+        now = monotonic()
+        response = self._desk.response
+        for fd, _ in self._epoll.poll(0, 256):
+            flight = self._flights.get(fd)
+            if flight is None:
+                continue
+            for _ in range(64):
+                try:
+                    packet = flight.socket.recv(RECEIVE_BYTES)
+                except BlockingIOError:
+                    break
+                except OSError:  # ICMP: nobody listens there
+                    self._refused(flight)
+                    break
+                exchange = flight.exchanges.get(packet[:2])
+                if exchange is not None and response(exchange, packet, now) and exchange.token == (flight, packet[:2]):
+                    self._forget(exchange)
+                    if not flight.carrier.pool:
+                        break
+
+    def _refused(self, flight: Flight) -> None:
+        for exchange in list(flight.exchanges.values()):
+            self._forget(exchange)
+            self._desk.unreachable(exchange)
+
+    async def _over_tcp(self, exchange: Exchange, carrier: Carrier) -> None:
+        try:
+            async with asyncio.timeout(TCP_S):
+                reader, writer = await asyncio.open_connection(*carrier.address)
+                try:
+                    ident = self._two_random_bytes()
+                    packet = ident + exchange.packet[2:]
+                    writer.write(len(packet).to_bytes(2, "big") + packet)
+                    while True:
+                        size = int.from_bytes(await reader.readexactly(2), "big")
+                        reply = await reader.readexactly(size)
+                        if reply[:2] == ident and self._desk.response(exchange, reply, monotonic()):
+                            return
+                finally:
+                    writer.close()
+        except (OSError, EOFError, TimeoutError):
+            if not exchange.done:
+                self._desk.unreachable(exchange)

@@ -1,0 +1,155 @@
+"""One worker: the sockets the parent lent it, one event loop, one forwarder. Reads files, writes none.
+
+Started as `python -m filterd.dns.worker JSON`; the JSON names inherited file descriptors. It serves whatever the parent
+last told it and goes on if the parent falls silent; it ends when the parent's end of the channel closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from filterd.core.forwarder import Forwarder
+from filterd.core.overrides import Overrides
+from filterd.core.policy import Policy
+from filterd.core.snapshot import Snapshot
+from filterd.dns.channel import Channel, encode, receive_one
+from filterd.dns.clients import Clients
+from filterd.dns.desk import Desk
+from filterd.dns.tallies import Tallies
+from filterd.dns.tcp import TcpServer
+from filterd.dns.udp import UdpListener
+from filterd.dns.upstream import Upstreams
+from filterd.live import snapshots
+
+log = logging.getLogger("filterd.dns")
+
+
+class Worker:
+    """Puts the parts together and swaps snapshots."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tasks: asyncio.TaskGroup, orders: dict[str, Any]) -> None:
+        self._loop = loop
+        self._orders = orders
+        snapshot = self._snapshot(orders, None)
+        urls = tuple(orders["upstreams"])
+        self.forwarder = Forwarder(snapshot, len(urls), time.time)
+        self.clients = Clients(self.forwarder)
+        self.desk = Desk(loop, self.forwarder)
+        self.upstreams = self.desk.upstream = Upstreams(loop, tasks, self.desk)
+        self.upstreams.configure(urls, snapshot.policy.source_ports)
+        self.tcp = TcpServer(self.forwarder, self.clients, self.desk)
+        self.udp: list[UdpListener] = []
+        self.stopped = asyncio.Event()
+        self._tallies = Tallies()
+        self._channel: Channel | None = None
+
+    async def listen(self, sockets: dict[str, list[int]]) -> None:
+        """Take up the sockets of one worker."""
+        for fd in sockets["udp"]:
+            self.udp.append(UdpListener(self._loop, socket.socket(fileno=fd), self.clients, self.desk))
+        for fd in sockets["tcp"]:
+            await self._loop.create_server(self.tcp.connection, sock=socket.socket(fileno=fd))
+
+    async def talk(self, sock: socket.socket) -> None:
+        """Join the channel to the parent and say that queries are being answered."""
+        sock.setblocking(False)
+        channel = Channel(self._order, self.stopped.set)
+        await self._loop.create_connection(lambda: channel, sock=sock)
+        self._channel = channel
+        channel.send({"ready": self._describe()})
+        self._loop.call_later(1.0, self._second)
+
+    def _snapshot(self, orders: dict[str, Any], before: Snapshot | None) -> Snapshot:
+        same = before is not None and orders["policy_digest"] == self._orders["policy_digest"]
+        if same and before is not None:
+            policy = before.policy
+        else:
+            policy = Policy.from_json(json.loads(Path(orders["policy"]).read_bytes()))
+        directory = Path(orders["table"]) if orders["table"] else None
+        return snapshots.build(policy, directory, Overrides.from_json(orders["overrides"]), time.time(), before)
+
+    def _order(self, orders: dict[str, Any]) -> None:
+        started = monotonic()
+        try:
+            snapshot = self._snapshot(orders, self.forwarder.snapshot)
+        except (OSError, ValueError) as error:
+            log.error("worker: %s; in force: %s", error, self._describe())
+            return
+        if (orders["upstreams"], snapshot.policy.source_ports) != (
+            self._orders["upstreams"],
+            self.forwarder.snapshot.policy.source_ports,
+        ):
+            self.upstreams.configure(tuple(orders["upstreams"]), snapshot.policy.source_ports)
+            self.forwarder.use_upstreams(len(orders["upstreams"]))
+        self._orders = orders
+        self._use(snapshot)
+        if self._channel is not None:
+            self._channel.send({"swapped": self._describe(), "took_s": monotonic() - started})
+
+    def _use(self, snapshot: Snapshot) -> None:
+        self.forwarder.use(snapshot)
+        self.clients.renew()
+
+    def _describe(self) -> dict[str, Any]:
+        snapshot = self.forwarder.snapshot
+        return {"table": snapshot.table.generation, "policy": snapshot.policy.digest}
+
+    def _second(self) -> None:
+        """Once a second: sweep what is old, follow the timetable's clock, report."""
+        self._loop.call_later(1.0, self._second)
+        now = monotonic()
+        self.tcp.sweep(now)
+        self.upstreams.sweep()
+        snapshot = self.forwarder.snapshot
+        until = snapshot.matrix.valid_until
+        wall = time.time()
+        if until is not None and wall >= until:
+            self._use(snapshot.at(wall))
+        if self._channel is not None:
+            self._channel.send({"counts": self._tallies.take(self)})
+
+
+async def serve(assignment: dict[str, Any], control: socket.socket, orders: dict[str, Any]) -> None:
+    """Answer queries until SIGTERM, or until the parent is gone."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.TaskGroup() as tasks:
+        worker = Worker(loop, tasks, orders)
+        loop.add_signal_handler(signal.SIGTERM, worker.stopped.set)
+        await worker.listen(assignment)
+        await worker.talk(control)
+        # What was built until now lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        await worker.stopped.wait()
+        raise asyncio.CancelledError
+
+
+def main(argument: str) -> int:
+    logging.basicConfig(format="filterd worker: %(message)s", level=logging.INFO)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which ends its workers in order
+    assignment = json.loads(argument)
+    control = socket.socket(fileno=assignment["control"])
+    orders = receive_one(control)
+    if orders is None:
+        return 0
+    try:
+        asyncio.run(serve(assignment, control, orders))
+    except asyncio.CancelledError:
+        pass
+    return 0
+
+
+__all__ = ["Worker", "encode", "main", "serve"]
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

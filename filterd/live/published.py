@@ -1,0 +1,168 @@
+"""What the writers have published and is in force: policy, table and overrides, each the last good one.
+
+Reads and polls files; writes only the compiled policy. A bad new version is reported once and the old one stays.
+Every process that decides builds its snapshots from here; in a DNS worker the parent says which files to take.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filterd.config import files
+from filterd.core.overrides import Overrides
+from filterd.core.policy import Policy
+from filterd.errors import ConfigError, TableError
+from filterd.store import overrides as override_store
+from filterd.store import policies, tables
+
+log = logging.getLogger("filterd.live")
+
+NO_TABLE = ""
+
+
+@dataclass(slots=True)
+class Published:
+    """The generation in force. `table` is a verified directory under STATE/tables, or None for no table at all.
+
+    `faults` says what is wrong now: input ("policy", "table", "overrides") to a message. It is empty when all is well.
+    """
+
+    config_dir: Path
+    state_dir: Path
+    policy: Policy
+    table: Path | None = None
+    overrides: Overrides = field(default_factory=Overrides)
+    faults: dict[str, str] = field(default_factory=dict)
+    failed_reloads: dict[str, int] = field(default_factory=dict)
+    swaps: int = 0
+    _wanted_table: str = NO_TABLE
+    _overrides_stat: object = None
+    _config_seen: object = None
+    _config_taken: object = None
+
+    @property
+    def generation(self) -> str:
+        """The table's generation; "" without one."""
+        return self.table.name if self.table is not None else NO_TABLE
+
+    def poll_state(self) -> bool:
+        """Look at CURRENT and overrides.json; True if something new is in force."""
+        return self._poll_table() | self._poll_overrides()
+
+    def poll_config(self, at_once: bool = False) -> bool:
+        """Look at the YAML files; a change is taken after two equal looks, and only as a whole valid set."""
+        seen = files.signature(self.config_dir)
+        settled = seen == self._config_seen
+        self._config_seen = seen
+        if not at_once and (seen == self._config_taken or not settled):
+            return False
+        self._config_taken = seen
+        if files.digest(self.config_dir) == self.policy.digest:
+            return self._clear("policy")
+        try:
+            self.policy = compile_policy(self.config_dir, self.state_dir)
+        except ConfigError as error:
+            self._fault("policy", f"{error}\nNothing was changed; in force: policy {self.policy.digest[:12]}.")
+            return False
+        self._clear("policy")
+        self.swaps += 1
+        log.info("policy %s is in force", self.policy.digest[:12])
+        return True
+
+    def _poll_table(self) -> bool:
+        wanted = tables.current(self.state_dir) or NO_TABLE
+        if wanted == self._wanted_table:
+            return False
+        self._wanted_table = wanted
+        candidates = [wanted] + [g for g in tables.generations(self.state_dir) if g != wanted] if wanted else []
+        for generation in candidates:
+            if self.table is not None and generation == self.table.name:
+                break  # what is in force is better than anything older
+            try:
+                directory = tables.verify(self.state_dir, generation)
+            except TableError as error:
+                self._fault("table", f"{error}; in force: {self.generation or 'no table'}")
+                continue
+            if generation == wanted:
+                self._clear("table")
+            log.info("table %s replaces %s", generation, self.generation or "no table")
+            self.table = directory
+            self.swaps += 1
+            return True
+        if not wanted:
+            self._fault("table", "no table has been built; run 'filterd lists build'. Only policies/ block now")
+        return False
+
+    def _poll_overrides(self) -> bool:
+        try:
+            stat = override_store.path(self.state_dir).stat()
+            seen: object = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        except FileNotFoundError:
+            seen = None
+        if seen == self._overrides_stat:
+            return False
+        self._overrides_stat = seen
+        try:
+            found = override_store.load(self.state_dir)
+        except (OSError, ValueError) as error:
+            self._fault("overrides", f"{error}; in force: sequence {self.overrides.sequence}")
+            return False
+        self._clear("overrides")
+        changed, self.overrides = found != self.overrides, found
+        self.swaps += changed
+        return changed
+
+    def _fault(self, what: str, message: str) -> None:
+        self.failed_reloads[what] = self.failed_reloads.get(what, 0) + 1
+        self.faults[what] = message
+        log.error("%s", message)
+
+    def _clear(self, what: str) -> bool:
+        if self.faults.pop(what, None) is not None:
+            log.info("%s is well again", what)
+        return False
+
+
+def compile_policy(config_dir: Path, state_dir: Path | None) -> Policy:
+    """Validate the YAML and keep the result as the last good policy. Raises ConfigError with every mistake.
+
+    pydantic and yaml are imported here, not above: a start with an unchanged configuration needs neither.
+    """
+    from filterd.config import load
+
+    policy = load.load(config_dir)
+    if state_dir is not None:
+        try:
+            policies.save(state_dir, policy)
+        except OSError as error:
+            log.error("cannot keep the compiled policy in %s: %s; it is in force until a restart", state_dir, error)
+    return policy
+
+
+def open_published(config_dir: Path, state_dir: Path) -> Published:
+    """What is in force at start. Raises ConfigError only where there is no last good policy either."""
+    kept: Policy | None
+    try:
+        kept = policies.load(state_dir)
+    except (OSError, ValueError, json.JSONDecodeError):
+        kept = None
+    problem: ConfigError | None = None
+    if kept is None or kept.digest != files.digest(config_dir):
+        try:
+            kept = compile_policy(config_dir, state_dir)
+        except ConfigError as error:
+            if kept is None:
+                raise
+            problem = error
+    assert kept is not None
+    published = Published(config_dir, state_dir, kept)
+    published._config_seen = published._config_taken = files.signature(config_dir)
+    if problem is not None:
+        published._fault("policy", f"{problem}\nServing the last good policy {kept.digest[:12]}.")
+    published.poll_state()
+    if published.table is None and "table" not in published.faults:
+        published._fault("table", "no table has been built; run 'filterd lists build'. Only policies/ block now")
+    return published

@@ -1,0 +1,26 @@
+"""`STATE/overrides.json`: the overrides in force. The API is its only writer; every process that decides reads it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from filterd.core.overrides import Overrides
+
+MAX_BYTES = 4 << 20
+
+
+def path(state_dir: Path) -> Path:
+    return state_dir / "overrides.json"
+
+
+def load(state_dir: Path) -> Overrides:
+    """What is in force; nothing if the file does not exist. Raises ValueError if it is not what the API writes."""
+    try:
+        with path(state_dir).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return Overrides()
+    if len(data) > MAX_BYTES:
+        raise ValueError("overrides.json is larger than 4 MiB")
+    return Overrides.from_json(json.loads(data))
