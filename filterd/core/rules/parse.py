@@ -1,0 +1,92 @@
+"""One list, from chunks of bytes to rules, in one pass and bounded memory: the only entrance to the formats.
+
+The bytes are a stranger's: whatever they are, the outcome is rules with a report, or ListError for the whole list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from filterd.core.rules import lines, v2fly
+from filterd.core.rules.formats import detect, format_of
+from filterd.core.rules.keys import key_maker
+from filterd.core.rules.model import (
+    CODE_OF_COVERS,
+    CODES,
+    EXACT,
+    EXCEPTION,
+    Format,
+    Include,
+    Rule,
+)
+from filterd.core.rules.report import Report
+from filterd.core.rules.suffixes import Suffixes
+from filterd.core.source import Source
+
+
+def parse(
+    chunks: Iterable[bytes], source: Source, suffixes: Suffixes, include: Include | None = None
+) -> tuple[Iterator[Rule], Report]:
+    """The rules of a list, lazily, and the report that fills while they are taken.
+
+    `chunks` are bytes of any sizes, read once. `include` opens another file of a v2fly tree by name, or gives None.
+    Taking the rules raises ListError as soon as the list proves unusable; at the latest after the last rule.
+    """
+    report = Report(source.id)
+    return _rules(chunks, source, suffixes, include, report), report
+
+
+def _rules(
+    chunks: Iterable[bytes], source: Source, suffixes: Suffixes, include: Include | None, report: Report
+) -> Iterator[Rule]:
+    head, chunks = lines.head_and_all(chunks)
+    form = format_of(source.format, head)
+    report.format = form.name
+    batches = lines.batches(chunks)
+    if include is not None and form.name == "v2fly":
+        batches = v2fly.expand(batches, include)
+    yield from _read(batches, form, source, suffixes, report)
+    report.finish(source.min_entries, lambda: detect(head))
+
+
+def _read(
+    batches: Iterator[lines.Batch], form: Format, source: Source, suffixes: Suffixes, report: Report
+) -> Iterator[Rule]:
+    read = form.reader()
+    key_of = key_maker(suffixes, source.tld_list)
+    strip = bytes.rstrip if form.indent else bytes.strip
+    comments = form.comments
+    codes = _codes(source.covers)
+    plain = codes[form.covers]
+    plain_is_exact = plain == EXACT
+    for file, number, batch in batches:
+        report.lines += len(batch)
+        for raw_line in batch:
+            number += 1
+            line = strip(raw_line)
+            if not line or line[0] in comments:
+                continue
+            found = read(line)
+            if isinstance(found, bytes):
+                key = key_of(found)
+                if isinstance(key, bytes):
+                    report.entries += 1
+                    yield (key + b"$" if plain_is_exact else key), plain
+                else:
+                    report.skip(key, file, number, line)
+            elif isinstance(found, list):
+                for name, meant in found:
+                    key = key_of(name)
+                    if isinstance(key, bytes):
+                        yield report.rule(key, codes[meant])
+                    else:
+                        report.skip(key, file, number, line)
+            elif found is not None:
+                report.skip(found, file, number, line)
+
+
+def _codes(covers: str | None) -> list[int]:
+    """What each code becomes: `covers` of the source overrides what the format means, for blocks only."""
+    if covers is None:
+        return list(range(CODES))
+    return [code if code & EXCEPTION else CODE_OF_COVERS[covers] for code in range(CODES)]
