@@ -1,0 +1,153 @@
+"""The table: which name is in which categories, looked up in about a microsecond.
+
+A marisa trie holds the keys (`names`: `com.example.` for a name and what is below it, `com.example.$` for that name
+alone); a parallel array maps a key's id to an interned *set* of elements, each one source's rule: `source << 3 | code`
+with the codes of `core.rules`. Set 0 is empty. Categories follow from the sources, so `explain` can name the lists.
+
+Exceptions take away within their own source only: always, or, where the source says `longest_wins` (RPZ), when no
+longer name of that source blocks. Pure: `store.tables` maps the files and hands over the pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import marisa_trie
+
+from filterd.core import names
+from filterd.core.rules.model import BELOW, COVERS_MASK, COVERS_NAMES, EXCEPTION
+
+CODE_BITS = 3
+_CODE = (1 << CODE_BITS) - 1
+_SLOW = -1  # in place of a mask: the set holds an exception, so sources must be weighed one by one
+
+
+class Trie(Protocol):
+    """What is used of `marisa_trie.BinaryTrie`."""
+
+    def prefixes(self, key: bytes) -> list[bytes]: ...
+    def key_id(self, key: bytes) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """One source in a table. `entries` are its distinct blocking rules, `list_time` Unix seconds of the list's copy."""
+
+    id: str
+    category: str
+    entries: int
+    list_time: int
+    longest_wins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One rule of one source that speaks about a name. `exception`: it takes the name out of that source."""
+
+    source: str
+    category: str
+    covers: str
+    rule: str
+    exception: bool
+
+
+class Table:
+    """All sources compiled. Immutable; shares its memory with every process that maps the same files."""
+
+    __slots__ = (
+        "_below",
+        "_bits",
+        "_here",
+        "_ids",
+        "_key_id",
+        "_prefixes",
+        "_sets",
+        "built_at",
+        "categories",
+        "generation",
+        "names",
+        "sources",
+    )
+
+    def __init__(
+        self,
+        trie: Trie,
+        ids: Sequence[int],
+        sets: Sequence[Sequence[int]],
+        sources: tuple[TableSource, ...],
+        *,
+        generation: str,
+        built_at: int,
+        names: int,
+    ) -> None:
+        """`ids[trie id]` is an index into `sets`; `built_at` is Unix seconds; `names` counts keys in a set."""
+        self.generation = generation
+        self.built_at = built_at
+        self.names = names
+        self.sources = sources
+        self.categories = tuple(sorted({source.category for source in sources}))
+        self._bits = [1 << self.categories.index(source.category) for source in sources]
+        self._prefixes: Callable[[bytes], list[bytes]] = trie.prefixes
+        self._key_id: Callable[[bytes], int] = trie.key_id
+        self._ids = ids
+        self._sets = sets
+        self._below = [self._mask_of(elements) for elements in sets]
+        self._here = [self._mask_of(e for e in elements if e & COVERS_MASK != BELOW) for elements in sets]
+
+    def _mask_of(self, elements: Iterable[int]) -> int:
+        mask = 0
+        for element in elements:
+            if element & EXCEPTION:
+                return _SLOW
+            mask |= self._bits[element >> CODE_BITS]
+        return mask
+
+    def mask(self, key: bytes) -> int:
+        """The categories (bit i: `categories[i]`) whose sources list the name with this subtree key."""
+        found = self._prefixes(key + b"$")
+        if not found:
+            return 0
+        mask = 0
+        for prefix in found:
+            at = self._ids[self._key_id(prefix)]
+            more = self._here[at] if prefix == key else self._below[at]
+            if more < 0:
+                return self._weighed(key, found)
+            mask |= more
+        return mask
+
+    def _weighed(self, key: bytes, found: list[bytes]) -> int:
+        """`mask` where exceptions are at play. Prefixes come shortest first: the last of each kind is the longest."""
+        blocked: dict[int, int] = {}
+        passed: dict[int, int] = {}
+        for prefix in found:
+            for element in self._elements(prefix, key):
+                (passed if element & EXCEPTION else blocked)[element >> CODE_BITS] = len(prefix)
+        mask = 0
+        for at, depth in blocked.items():
+            if at not in passed or (self.sources[at].longest_wins and depth > passed[at]):
+                mask |= self._bits[at]
+        return mask
+
+    def _elements(self, prefix: bytes, key: bytes) -> list[int]:
+        elements = self._sets[self._ids[self._key_id(prefix)]]
+        return [e for e in elements if prefix != key or e & COVERS_MASK != BELOW]
+
+    def matches(self, key: bytes) -> tuple[Match, ...]:
+        """Every rule that speaks about the name, shortest first, exceptions included: for `explain`."""
+        return tuple(
+            Match(
+                source=self.sources[element >> CODE_BITS].id,
+                category=self.sources[element >> CODE_BITS].category,
+                covers=COVERS_NAMES[element & COVERS_MASK],
+                rule=names.text_of_key(prefix),
+                exception=bool(element & EXCEPTION),
+            )
+            for prefix in self._prefixes(key + b"$")
+            for element in self._elements(prefix, key)
+        )
+
+
+EMPTY = Table(marisa_trie.BinaryTrie(), (), (), (), generation="", built_at=0, names=0)
