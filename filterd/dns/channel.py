@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-MAX_LINE_BYTES = 1 << 22
+MAX_LINE_BYTES = 64 << 20
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -21,7 +21,7 @@ def encode(message: dict[str, Any]) -> bytes:
 
 def receive_one(sock: socket.socket) -> dict[str, Any] | None:
     """Wait for one message on a blocking socket; None if the other end is gone."""
-    parts = b""
+    parts = bytearray()
     while not parts.endswith(b"\n"):
         chunk = sock.recv(65536)
         if not chunk:
@@ -37,7 +37,7 @@ class Channel(asyncio.Protocol):
     def __init__(self, on_message: Callable[[dict[str, Any]], None], on_close: Callable[[], None]) -> None:
         self._on_message = on_message
         self._on_close = on_close
-        self._buffer = b""
+        self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -45,20 +45,21 @@ class Channel(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        if len(self._buffer) > MAX_LINE_BYTES:
+        self._buffer += data
+        if b"\n" in data:
+            *lines, self._buffer = self._buffer.split(b"\n")
+            for line in lines:
+                self._on_message(json.loads(line))
+        elif len(self._buffer) > MAX_LINE_BYTES:
             self.close()
-            return
-        for line in lines:
-            self._on_message(json.loads(line))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._on_close()
 
     def send(self, message: dict[str, Any]) -> None:
-        """Queue a message; dropped if the other end is gone or a mebibyte behind."""
-        if self._transport is not None and self._transport.get_write_buffer_size() < 1 << 20:
+        """Queue a message; dropped if the other end is gone or does not read."""
+        if self._transport is not None and self._transport.get_write_buffer_size() < MAX_LINE_BYTES:
             self._transport.write(encode(message))
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """One worker: the sockets the parent lent it, one event loop, one forwarder. Reads files, writes none.
 
 Started as `python -m filterd.dns.worker JSON`; the JSON names inherited file descriptors. It serves whatever the parent
-last told it and goes on if the parent falls silent; it ends when the parent's end of the channel closes.
+last told it (policy and overrides in the message, so a full disk stops nothing; the table as a directory that was verified)
+and goes on if the parent falls silent. It ends when the parent's end of the channel closes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from filterd.core.forwarder import Forwarder
 from filterd.core.overrides import Overrides
 from filterd.core.policy import Policy
 from filterd.core.snapshot import Snapshot
-from filterd.dns.channel import Channel, encode, receive_one
+from filterd.dns.channel import Channel, receive_one
 from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
 from filterd.dns.tallies import Tallies
@@ -70,11 +71,9 @@ class Worker:
         self._loop.call_later(1.0, self._second)
 
     def _snapshot(self, orders: dict[str, Any], before: Snapshot | None) -> Snapshot:
-        same = before is not None and orders["policy_digest"] == self._orders["policy_digest"]
-        if same and before is not None:
-            policy = before.policy
-        else:
-            policy = Policy.from_json(json.loads(Path(orders["policy"]).read_bytes()))
+        policy = Policy.from_json(orders["policy"])
+        if before is not None and before.policy == policy:
+            policy = before.policy  # the same object: the index over it is kept
         directory = Path(orders["table"]) if orders["table"] else None
         return snapshots.build(policy, directory, Overrides.from_json(orders["overrides"]), time.time(), before)
 
@@ -148,8 +147,6 @@ def main(argument: str) -> int:
         pass
     return 0
 
-
-__all__ = ["Worker", "encode", "main", "serve"]
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1]))
