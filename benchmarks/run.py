@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from lib import filterd_server, mix, pin, report, sections, servers, swap, table
@@ -81,41 +82,48 @@ def phase_samples(names: int, kinds: list[type[servers.Server]], args: argparse.
     if names > MILLION and filterd_server.Filterd in kinds and MILLION in args.names:
         entries.insert(1, (filterd_server.Filterd, MILLION))  # growth is judged side by side, not across an hour
     rounds = args.rounds or (1 if args.quick else 5 if names == MILLION else 3)
-    with tempfile.TemporaryDirectory(prefix="filterd-bench-") as scratch:
-        with standing(entries, files, Path(scratch)) as running:
-            yield from _measure(Phase(names, running, rounds, args.seconds, files), args)
+    with (
+        tempfile.TemporaryDirectory(prefix="filterd-bench-") as scratch,
+        standing(entries, files, Path(scratch)) as running,
+    ):
+        yield from _measure(Phase(names, running, rounds, args.seconds, files), args)
 
 
 def _measure(phase: Phase, args: argparse.Namespace) -> Iterator[Sample]:
+    """The order matters: memory before misses and swaps, which leave larger caches and second tables behind."""
+    pooled = replace(phase, running=[s for s in phase.running if s.kind != "filterd-fresh"])
     if "start" in args.only:
-        yield from sections.starts(phase)
-    cached = Phase(
-        phase.names, [s for s in phase.running if s.kind != "filterd-fresh"], phase.rounds, phase.seconds, phase.files
-    )
+        yield from sections.starts(pooled)
     if {"hits", "fixed", "swap"} & set(args.only):
-        sections.warm(cached)
+        sections.warm(pooled)
     if "hits" in args.only:
-        yield from sections.saturated(cached)
-    if "hits" in args.only and phase.names == MILLION and not args.quick and args.partial is False:
-        yield from sections.saturated(cached, "allowed")
-        yield from sections.saturated(cached, "blocked")
+        yield from sections.saturated(pooled)
     if "fixed" in args.only:
-        yield from sections.paced(cached)
-    if "swap" in args.only and phase.names == MILLION:
-        yield from swap.swaps(cached)
+        yield from sections.paced(pooled)
+    if "memory" in args.only:
+        yield from sections.memory(pooled)
     if "miss" in args.only:
         yield from sections.missed(phase)
-    if "miss" in args.only and phase.names == MILLION and not args.quick:
-        yield from sections.missed(phase, one_domain=True)
-        yield from sections.paced_misses(phase)
-    if "memory" in args.only:
-        yield from sections.memory(phase)
+    if not args.partial and not args.quick and phase.names == MILLION:
+        yield from _details(phase, pooled)
+    if "swap" in args.only and phase.names == MILLION:
+        mine = [s for s in pooled.running if s.kind == "filterd"]
+        yield from swap.swaps(replace(pooled, running=mine) if args.quick else pooled)
+
+
+def _details(phase: Phase, pooled: Phase) -> Iterator[Sample]:
+    """What only a full run looks at, in two rounds."""
+    yield from sections.saturated(replace(pooled, rounds=2), "allowed")
+    yield from sections.saturated(replace(pooled, rounds=2), "blocked")
+    yield from sections.missed(replace(phase, rounds=2), one_domain=True)
+    yield from sections.paced_misses(replace(phase, rounds=2))
 
 
 def main() -> int:
     args = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are stopped
     kinds = chosen(args.servers)
+    settings = report.machine() | {kind.kind: kind.version() for kind in kinds }
     samples: list[Sample] = []
     upstream = servers.start_upstream()
     try:
@@ -130,7 +138,8 @@ def main() -> int:
         samples += table.sizes()
     print(report.summary(samples))
     if not args.partial:
-        report.write(samples, args, {kind.kind: kind.version() for kind in kinds})
+        path = report.write(samples, args.results, quick=args.quick, settings=settings)
+        print(f"\nwritten: {path}")
     return 0
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from lib import pin
 
@@ -37,53 +39,54 @@ class Load:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000 if ordered else float("nan")
 
 
+class Running:
+    """dnsperf processes under way; `finish` waits for them and counts."""
+
+    def __init__(self) -> None:
+        self._processes: list[subprocess.Popen[str]] = []
+        self._reports: list[IO[str]] = []
+
+    def start(self, port: int, queries: Path, source: str, *options: str, outstanding: int = OUTSTANDING) -> Running:
+        command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-a", source, "-d", str(queries)]
+        command += ["-q", str(outstanding), "-t", str(TIMEOUT_S), "-O", "suppress=timeout", *options]
+        report: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed by pin.outputs
+        self._processes.append(pin.spawn(command, pin.LOAD_CPU, stdout=report, stderr=subprocess.STDOUT, text=True))
+        self._reports.append(report)
+        return self
+
+    def finish(self) -> Load:
+        total = Load()
+        for one in map(parse, pin.outputs(self._processes, self._reports)):
+            total.sent += one.sent
+            total.completed += one.completed
+            total.seconds = max(total.seconds, one.seconds)
+            total.latencies_s += one.latencies_s
+            for rcode, count in one.rcodes.items():
+                total.rcodes[rcode] = total.rcodes.get(rcode, 0) + count
+        return total
+
+
 def saturate(port: int, queries: Path, seconds: float, source: str) -> Load:
     """Ask as fast as answers come, from one address, OUTSTANDING at a time."""
-    return _gathered([_dnsperf(port, queries, source, "-l", f"{seconds:g}")])
+    return Running().start(port, queries, source, "-l", f"{seconds:g}").finish()
 
 
 def once(port: int, queries: Path, source: str, seconds: float = 120) -> Load:
     """Ask every line of a file once; `seconds` at most."""
-    return _gathered([_dnsperf(port, queries, source, "-n", "1", "-l", f"{seconds:g}")])
+    return Running().start(port, queries, source, "-n", "1", "-l", f"{seconds:g}").finish()
 
 
 def paced(
-    port: int, queries: list[Path], sources: list[str], rate: int, seconds: float, *, latencies: bool = False
-) -> Load:
-    """Ask at `rate` a second in all, spread evenly over `sources`, each with its own file of queries."""
-    return _gathered(start_paced(port, queries, sources, rate, seconds, latencies=latencies))
-
-
-def start_paced(
-    port: int, queries: list[Path], sources: list[str], rate: int, seconds: float, *, latencies: bool = False
-) -> list[subprocess.Popen[str]]:
-    """As `paced`, but return at once; `finish` waits and counts."""
-    options = ["-l", f"{seconds:g}", "-Q", str(rate // len(sources))] + ["-v"] * latencies
-    return [_dnsperf(port, file, source, *options) for file, source in zip(queries, sources, strict=True)]
-
-
-def finish(running: list[subprocess.Popen[str]]) -> Load:
-    """Wait for what `start_paced` started."""
-    return _gathered(running)
-
-
-def _dnsperf(port: int, queries: Path, source: str, *options: str) -> subprocess.Popen[str]:
-    command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-a", source, "-d", str(queries)]
-    command += ["-q", str(OUTSTANDING), "-t", str(TIMEOUT_S), "-O", "suppress=timeout", *options]
-    return pin.spawn(command, pin.LOAD_CPU, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def _gathered(running: list[subprocess.Popen[str]]) -> Load:
-    total = Load()
-    for text in pin.outputs(running):
-        one = parse(text)
-        total.sent += one.sent
-        total.completed += one.completed
-        total.seconds = max(total.seconds, one.seconds)
-        total.latencies_s += one.latencies_s
-        for rcode, count in one.rcodes.items():
-            total.rcodes[rcode] = total.rcodes.get(rcode, 0) + count
-    return total
+    port: int, queries: list[Path], sources: tuple[str, ...], rate: int, seconds: float, *, latencies: bool = False
+) -> Running:
+    """Start asking at `rate` a second in all, spread evenly over `sources`, each with its own file of queries."""
+    each = rate // len(sources)
+    options = ["-l", f"{seconds:g}", "-Q", str(each)] + ["-v"] * latencies
+    outstanding = each * (TIMEOUT_S + 1)  # a silent server must not slow the questions down
+    running = Running()
+    for file, source in zip(queries, sources, strict=True):
+        running.start(port, file, source, *options, outstanding=outstanding)
+    return running
 
 
 def parse(text: str) -> Load:

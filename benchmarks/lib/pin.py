@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import selectors
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 _CPUS = sorted(os.sched_getaffinity(0))
 SERVER_CPU = _CPUS[0]
@@ -25,28 +24,18 @@ def spawn(command: list[str], cpu: int, **options: Any) -> subprocess.Popen[Any]
         os.sched_setaffinity(0, {cpu})
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    return subprocess.Popen(command, preexec_fn=settle, start_new_session=True, **options)  # noqa: PLW1509
+    return subprocess.Popen(command, preexec_fn=settle, start_new_session=True, **options)
 
 
-def outputs(running: list[subprocess.Popen[str]]) -> list[str]:
-    """Standard output of each process, read side by side so that none blocks on a full pipe."""
-    chunks: dict[int, list[bytes]] = {process.pid: [] for process in running}
-    with selectors.DefaultSelector() as selector:
-        for process in running:
-            assert process.stdout
-            selector.register(process.stdout, selectors.EVENT_READ, process.pid)
-        while selector.get_map():
-            for key, _ in selector.select():
-                data = os.read(key.fd, 1 << 16)
-                if data:
-                    chunks[key.data].append(data)
-                else:
-                    selector.unregister(key.fileobj)
-    for process in running:
+def outputs(running: list[subprocess.Popen[str]], files: list[IO[str]]) -> list[str]:
+    """Wait for each process and read the file it wrote to. Files, not pipes: nobody is held up by a slow reader."""
+    texts = []
+    for process, file in zip(running, files, strict=True):
         process.wait()
-        assert process.stdout
-        process.stdout.close()
-    return [b"".join(chunks[process.pid]).decode() for process in running]
+        with file:
+            file.seek(0)
+            texts.append(file.read())
+    return texts
 
 
 def stop(process: subprocess.Popen[Any], grace_s: float = 5.0) -> None:

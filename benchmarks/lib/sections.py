@@ -69,8 +69,12 @@ def saturated(phase: Phase, kind: str = "mix") -> Iterator[Sample]:
 
 def paced(phase: Phase) -> Iterator[Sample]:
     """Warm answers at RATE in all from one address of each of 20 classes."""
-    files, sources = phase.files.classes(), list(CLASS_SOURCES)
-    yield from _in_turn(phase, "fixed", lambda s, _: load.paced(s.place.port, files, sources, RATE, phase.seconds))
+    files = phase.files.classes()
+
+    def ask(server: servers.Server, _: int) -> load.Load:
+        return load.paced(server.place.port, files, CLASS_SOURCES, RATE, phase.seconds).finish()
+
+    yield from _in_turn(phase, "fixed", ask)
 
 
 def missed(phase: Phase, *, one_domain: bool = False) -> Iterator[Sample]:
@@ -87,7 +91,8 @@ def paced_misses(phase: Phase) -> Iterator[Sample]:
     """Every question new, at RATE over 20 classes."""
 
     def ask(server: servers.Server, turn: int) -> load.Load:
-        return load.paced(server.place.port, phase.files.class_misses(turn), list(CLASS_SOURCES), RATE, phase.seconds)
+        files = phase.files.class_misses(turn)
+        return load.paced(server.place.port, files, CLASS_SOURCES, RATE, phase.seconds).finish()
 
     yield from _in_turn(phase, "miss-fixed", ask)
 

@@ -156,7 +156,8 @@ class UnboundRpz(Unbound):
     def configure(self) -> None:
         zone = self.place.directory / "rpz.zone"
         with zone.open("w") as out:
-            out.write("$ORIGIN rpz.bench.\n$TTL 300\n@ SOA localhost. root.localhost. 1 3600 600 86400 300\n@ NS localhost.\n")
+            out.write("$ORIGIN rpz.bench.\n$TTL 300\n@ SOA localhost. root.localhost. 1 3600 600 86400 300\n")
+            out.write("@ NS localhost.\n")
             out.writelines(f"{name} CNAME .\n*.{name} CNAME .\n" for name in self.names())
         self.rpz = f'rpz:\n    name: "rpz.bench."\n    zonefile: "{zone}"\n'
         super().configure()

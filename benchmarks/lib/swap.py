@@ -1,4 +1,4 @@
-"""Owns the swap: every server takes a new table of 1,000,000 names while 20 classes ask; what was lost, and how late."""
+"""Owns the swap: a server takes a new table of 1,000,000 names while 20 classes ask. What was lost, and how late."""
 
 from __future__ import annotations
 
@@ -36,16 +36,14 @@ def _restart(server: servers.Server) -> Callable[[], None]:
 def _under_load(server: servers.Server, phase: Phase, action: Callable[[], None] | None) -> dict[str, float]:
     began = time.monotonic()
     seconds = LOAD_S if action else LOAD_S / 2
-    running = load.start_paced(
-        server.place.port, phase.files.classes(), list(CLASS_SOURCES), RATE, seconds, latencies=True
-    )
+    running = load.paced(server.place.port, phase.files.classes(), CLASS_SOURCES, RATE, seconds, latencies=True)
     done = 0
     time.sleep(BEFORE_S)
     while action and done < SWAPS and time.monotonic() - began < LOAD_S - BETWEEN_S:
         action()
         done += 1
         time.sleep(BETWEEN_S)
-    seen = load.finish(running)
+    seen = running.finish()
     return {
         "swaps": done,
         "sent": seen.sent,
