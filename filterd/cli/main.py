@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from filterd import __version__
-from filterd.errors import FilterdError
+from filterd.errors import ConfigError, FilterdError
 
 COMMANDS = {
     "check": "Check the whole configuration; every mistake at once.",
@@ -22,6 +22,8 @@ COMMANDS = {
     "run": "Run the DNS filter.",
     "site": "Open or close one name for the school, a tier or a class.",
 }
+
+KEPT = "Nothing was changed; in force: the running server, if any, keeps what it had."
 
 
 def _present() -> list[str]:
@@ -34,14 +36,14 @@ class LazyGroup(click.Group):
     def list_commands(self, _: click.Context) -> list[str]:
         return _present()
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _present():
             return None
         command = getattr(importlib.import_module(f"filterd.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name]) for name in _present()])
 
@@ -53,9 +55,13 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(f"{error}\n{KEPT}", err=True)
+        except BrokenPipeError:
+            raise  # `filterd ... | head`: click ends it quietly
         except (FilterdError, OSError) as error:
-            click.echo(f"filterd: {error}" if isinstance(error, OSError) else str(error), err=True)
-            ctx.exit(2)
+            click.echo(f"filterd: {error}", err=True)
+        return ctx.exit(2)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,59 @@
+"""`filterd init DIR`: a new configuration directory, copied from what the project ships."""
+
+from __future__ import annotations
+
+import shutil
+import sysconfig
+from pathlib import Path
+
+import click
+
+import filterd
+from filterd.config.files import BLOCKLISTS, POLICIES
+from filterd.errors import ConfigError, Problem
+
+NEXT = """\
+{dir} holds a configuration. Edit next:
+  policies/school.yaml     the school's name, code, networks, listen, upstreams
+  policies/classes.yaml    its classes and rooms with their subnets
+  policies/contacts.yaml   its own numbers, and verify the others
+Then: filterd check -c {dir}"""
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+def init(directory: Path) -> None:
+    """Write a new configuration directory: policies/ and blocklists/ in DIR, which must be empty or not there."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ConfigError([Problem(str(directory), "is not empty; init only writes into a new or an empty directory")])
+    copy(shipped(), directory)
+    click.echo(NEXT.format(dir=directory))
+
+
+def shipped() -> Path:
+    """Where the project's own configuration is: the checkout, else where the package put it. Raises ConfigError."""
+    places = [Path(filterd.__file__).resolve().parents[1]]
+    schemes = [sysconfig.get_default_scheme(), "posix_user"]
+    places += [Path(sysconfig.get_path("data", scheme)) / "share" / "filterd" for scheme in schemes]
+    for place in places:
+        if (place / POLICIES / "school.yaml").is_file() and (place / BLOCKLISTS).is_dir():
+            return place
+    looked = ", ".join(map(str, places))
+    raise ConfigError([Problem("init", f"no shipped policies/ and blocklists/ in {looked}")])
+
+
+def copy(source: Path, directory: Path) -> None:
+    """Copy both folders; all of it or nothing. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        for folder in (POLICIES, BLOCKLISTS):
+            shutil.copytree(
+                source / folder,
+                directory / folder,
+                ignore=shutil.ignore_patterns(".*"),
+                copy_function=shutil.copyfile,
+            )
+    except OSError:
+        for folder in (POLICIES, BLOCKLISTS):
+            shutil.rmtree(directory / folder, ignore_errors=True)
+        raise
