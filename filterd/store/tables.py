@@ -45,12 +45,15 @@ _SHORT = 1 << 16
 
 
 def current(state_dir: Path) -> str | None:
-    """The generation in force, or None when there is none. A damaged CURRENT counts as none."""
+    """The generation in force, or None when there is none.
+
+    Where CURRENT is missing or damaged it is the newest on disk: one bad little file must not open the whole school.
+    """
     try:
         text = (state_dir / "CURRENT").read_bytes()[:80].decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
-        return None
-    return text if _GENERATION.fullmatch(text) else None
+        text = ""
+    return text if _GENERATION.fullmatch(text) else next(iter(generations(state_dir)), None)
 
 
 def generations(state_dir: Path) -> list[str]:
@@ -96,11 +99,16 @@ def open_table(directory: Path) -> Table:
         raise TableError(f"{directory} cannot be mapped: {error}") from None
     if len(trie) != meta["keys"]:
         raise TableError(f"{directory / TRIE} has {len(trie)} keys, not {meta['keys']}")
-    sources = tuple(TableSource(*row) for row in meta["sources"])
+    sources = _sources(meta)
     sets = [tuple(elements) for elements in meta["sets"]]
     return Table(
         trie, ids, sets, sources, generation=directory.name, built_at=meta["built_at"], names=meta["names"]
     )
+
+
+def sources_of(state_dir: Path, generation: str) -> tuple[TableSource, ...]:
+    """The sources in a generation, without mapping it. Raises TableError."""
+    return _sources(_read_meta(_tables(state_dir) / generation))
 
 
 def publish(state_dir: Path, compiled: Compiled, built_at: int) -> str:
@@ -199,6 +207,10 @@ def _read_meta(directory: Path) -> dict[str, Any]:
     if meta.get("format") != FORMAT or meta.get("byteorder") != sys.byteorder:
         raise TableError(f"{path} was written by another version or another kind of machine; build the lists again")
     return meta
+
+
+def _sources(meta: Mapping[str, Any]) -> tuple[TableSource, ...]:
+    return tuple(TableSource(*row) for row in meta["sources"])
 
 
 def _map_ids(path: Path, width: int, keys: int) -> memoryview:

@@ -80,7 +80,7 @@ class Report:
             guess = seems()
             hint = f"; it looks like {guess}" if guess and guess != self.format else ""
             raise ListError(self._too_bad() + hint)
-        if not self.entries:
+        if not self.entries and min_entries:
             raise ListError(f"has no entries in {self.lines} lines{self._sample()}")
         if self.entries < min_entries:
             raise ListError(f"has {self.entries} entries, fewer than the {min_entries} it must have (min_entries)")

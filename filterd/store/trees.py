@@ -1,0 +1,189 @@
+"""Archives and folders that hold many lists: a tar file, or a directory, as a tree of readable files.
+
+A stranger packed the tree. Links are followed only inside it, nothing is unpacked to disk, and a folder that holds
+a copy of itself (`blacklists/blacklists`) is not looked into. Reads nothing but the tree it was given.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import stat
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from filterd.errors import ListError
+
+CHUNK_BYTES = 1 << 18
+MAX_FILE_BYTES = 1 << 29
+MAX_TREE_BYTES = 1 << 32
+MAX_MEMBERS = 50_000
+_MAX_HOPS = 8
+_BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError)
+
+
+class Tree(Protocol):
+    """Files by path (`blacklists/adult/domains`, no leading slash)."""
+
+    def find(self, wanted: str) -> str | None:
+        """The path of a file, following links inside the tree and a top folder before it; None if there is none."""
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """The bytes of a found file, in chunks. Raises ListError when the archive is damaged."""
+
+    def position(self, path: str) -> int:
+        """Where the file lies: reading in this order is one pass over an archive."""
+
+    def close(self) -> None: ...
+
+
+def open_regular(path: Path) -> int:
+    """A descriptor of a regular file of sane size, never a link, device or pipe. Raises ListError."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise ListError(f"{path} cannot be opened: {error.strerror}") from None
+    found = os.fstat(handle)
+    if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_FILE_BYTES:
+        return handle
+    os.close(handle)
+    if stat.S_ISREG(found.st_mode):
+        raise ListError(f"{path} has {found.st_size >> 20} MiB; at most {MAX_FILE_BYTES >> 20} MiB are read")
+    raise ListError(f"{path} is not a regular file")
+
+
+def chunks_of(handle: int) -> Iterator[bytes]:
+    """The file from its start, whoever read it before."""
+    at = 0
+    while chunk := os.pread(handle, CHUNK_BYTES, at):
+        yield chunk
+        at += len(chunk)
+
+
+class TarTree:
+    """A tar file, compressed or not. It stays open: two passes over many members must see the same bytes."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the whole index. Raises ListError for anything that is no sound archive."""
+        self._path = path
+        self._files: dict[str, tarfile.TarInfo] = {}
+        self._links: dict[str, str] = {}
+        self._file = os.fdopen(open_regular(path), "rb")
+        try:
+            self._tar = tarfile.open(fileobj=self._file, mode="r:*")  # noqa: SIM115 - closed by close()
+            self._index()
+        except _BROKEN as error:
+            self._file.close()
+            raise ListError(f"{path} is no sound archive: {error or type(error).__name__}") from None
+        except ListError:
+            self._file.close()
+            raise
+
+    def _index(self) -> None:
+        total = 0
+        for count, member in enumerate(self._tar, 1):
+            total += member.size
+            if count > MAX_MEMBERS or total > MAX_TREE_BYTES or member.size > MAX_FILE_BYTES:
+                raise ListError(f"{self._path} unpacks to more than a list archive would")
+            name = _inside("", member.name)
+            if name is None:
+                continue
+            if member.isreg():
+                self._files[name] = member
+            elif member.issym() or member.islnk():
+                target = _inside("" if member.islnk() else os.path.dirname(name), member.linkname)  # noqa: PTH120
+                if target is not None:
+                    self._links[name] = target
+
+    def find(self, wanted: str) -> str | None:
+        names = [*self._files, *self._links]
+        return _find(wanted, names, lambda path: _resolved(path, self._links), self._files.__contains__)
+
+    def read(self, path: str) -> Iterator[bytes]:
+        try:
+            file = self._tar.extractfile(self._files[path])
+            while file is not None and (chunk := file.read(CHUNK_BYTES)):
+                yield chunk
+        except _BROKEN as error:
+            raise ListError(f"{self._path} is damaged: {error or type(error).__name__}") from None
+
+    def position(self, path: str) -> int:
+        return self._files[path].offset_data
+
+    def close(self) -> None:
+        self._tar.close()
+        self._file.close()
+
+
+class FolderTree:
+    """A directory: an unpacked archive, or a checked-out v2fly `data/`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self._open: dict[str, int] = {}
+
+    def find(self, wanted: str) -> str | None:
+        inside = _inside("", wanted)
+        if inside is None:
+            return None
+        for path in (self._root / inside, self._root.parent / inside):
+            real = path.resolve()
+            # The parent only where the wanted path begins with the root's own name: `data/x` in a folder `data`.
+            if real.is_relative_to(self._root) and real.is_file():
+                return real.relative_to(self._root).as_posix()
+        return None
+
+    def read(self, path: str) -> Iterator[bytes]:
+        if path not in self._open:
+            self._open[path] = open_regular(self._root / path)
+        return chunks_of(self._open[path])
+
+    def position(self, path: str) -> int:  # noqa: ARG002 - in a folder every order is as good
+        return 0
+
+    def close(self) -> None:
+        for handle in self._open.values():
+            os.close(handle)
+        self._open.clear()
+
+
+def _inside(folder: str, name: str) -> str | None:
+    """The normal form of a path inside the tree, or None when it leads out of it."""
+    path = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118
+    return None if path.startswith(("/", "../")) or path in ("..", ".") else path
+
+
+def _resolved(path: str, links: dict[str, str]) -> str | None:
+    """The path with every link in it followed; None when that leads out of the tree or in a circle."""
+    for _ in range(_MAX_HOPS):
+        parts = path.split("/")
+        for count in range(1, len(parts) + 1):
+            link = links.get("/".join(parts[:count]))
+            if link is not None:
+                joined = _inside("", "/".join([link, *parts[count:]]))
+                if joined is None:
+                    return None
+                path = joined
+                break
+        else:
+            return path
+    return None
+
+
+def _find(
+    wanted: str, names: list[str], resolve: Callable[[str], str | None], exists: Callable[[str], bool]
+) -> str | None:
+    """`wanted` itself, or below the one top folder that archives of a repository have; never a second copy within."""
+    inside = _inside("", wanted)
+    if inside is None:
+        return None
+    first = inside.split("/")[0]
+    tops = {name.split("/")[0] for name in names} - {first}
+    for path in (inside, *sorted(f"{top}/{inside}" for top in tops)):
+        real = resolve(path)
+        if real is not None and exists(real):
+            return real
+    return None
