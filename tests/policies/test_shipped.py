@@ -1,0 +1,451 @@
+"""What ships in policies/ and blocklists/: promises about the content, beyond what the schema can check.
+
+The files are read as the box reads them, through `config.load`. Lists of other projects are looked at only where
+`../shared/data` exists beside the repository; they are unpacked into a directory of this test session.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from publicsuffixlist import PSLFILE
+
+from filterd.config import load
+from filterd.config.load import Configuration
+from filterd.core import names
+from filterd.core.policy import Policy, Profile, Service, Text
+from filterd.core.rules.model import Include
+from filterd.core.rules.parse import parse
+from filterd.core.rules.report import Report
+from filterd.core.rules.suffixes import Suffixes
+from filterd.core.source import Source
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCKLISTS = ROOT / "blocklists"
+DATA = ROOT.parent / "shared" / "data" / "lists.tar.xz"
+
+TIERS = ("mam-non", "tieu-hoc", "thcs", "thpt", "staff", "guest")
+PUPILS = ("mam-non", "tieu-hoc", "thcs", "thpt")
+NEVER_FOR_PUPILS = {
+    "adult", "gambling", "violence", "drugs", "self-harm", "extremism", "dating", "piracy", "vpn-proxy", "encrypted-dns"
+}  # fmt: skip
+SAYABLE = (
+    "youtube", "tiktok", "facebook", "zalo", "messenger", "instagram", "discord", "roblox", "garena", "free-fire",
+    "steam", "netflix", "chatgpt", "gemini", "coc-coc",
+)  # fmt: skip
+LEARNING = (
+    "olm", "vioedu", "azota", "violympic", "ioe", "shub", "k12online", "vnedu", "smas", "google-classroom",
+    "microsoft-teams", "zoom", "khan-academy", "kahoot", "quizizz", "geogebra", "scratch",
+)  # fmt: skip
+SHARED_HOSTS = (
+    "akamai.net", "akamaihd.net", "akamaized.net", "edgekey.net", "edgesuite.net", "cloudfront.net", "amazonaws.com",
+    "cloudflare.com", "cloudflare.net", "fastly.net", "fastlylb.net", "azureedge.net", "azurefd.net", "windows.net",
+    "trafficmanager.net", "googleapis.com", "gstatic.com", "googleusercontent.com", "ggpht.com", "google.com",
+    "appspot.com", "firebaseio.com", "jsdelivr.net", "unpkg.com", "b-cdn.net", "llnwi.net", "hwcdn.net",
+    "digitaloceanspaces.com", "myqcloud.com", "alicdn.com", "byteoversea.com", "ibytedtos.com", "ibyteimg.com",
+    "zadn.vn", "zdn.vn", "microsoft.com", "live.com", "cloud.microsoft",
+)  # fmt: skip
+KNOWN_PHONES = {"tong-dai-111": "111", "cong-an-113": "113", "cap-cuu-115": "115"}
+VIETNAMESE = re.compile("[àáảãạăằắẳẵặâầấẩẫậèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵđ]", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Configuration:
+    return load.load_all(ROOT)
+
+
+@pytest.fixture(scope="module")
+def policy(shipped: Configuration) -> Policy:
+    return shipped.policy
+
+
+@pytest.fixture(scope="module")
+def suffixes() -> Suffixes:
+    return Suffixes(Path(PSLFILE).read_text(encoding="utf-8").splitlines())
+
+
+def service(policy: Policy, wanted: str) -> Service:
+    return next(s for s in policy.services if s.id == wanted)
+
+
+def profile(policy: Policy, wanted: str) -> Profile:
+    return next(p for p in policy.profiles if p.id == wanted)
+
+
+def covers(rule: str, name: str) -> bool:
+    """Whether a policy name (`x` or `=x`) covers `name`, itself perhaps a rule: as the table's keys do."""
+    exact, rule, name = rule.startswith("="), rule.lstrip("="), name.lstrip("=")
+    return name == rule or (not exact and names.key_of_text(name).startswith(names.key_of_text(rule)))
+
+
+def curated(name: str) -> list[str]:
+    lines = (BLOCKLISTS / "curated" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+# ---------------------------------------------------------------------------------------------------- the demo school
+
+
+def test_the_demo_school_touches_loopback_only(policy: Policy) -> None:
+    loopback = re.compile(r"127\.|\[?::1")
+    subnets = [subnet for place in policy.places for subnet in place.subnets]
+    assert all(loopback.match(text) for text in (*policy.listen, policy.metrics or "127.", *policy.networks, *subnets))
+    assert policy.unknown_client_tier == "tieu-hoc"
+
+
+@pytest.mark.parametrize(
+    ("place", "tier"), [("3a", "tieu-hoc"), ("7a", "thcs"), ("11b", "thpt"), ("staff-room", "staff")]
+)
+def test_each_demo_place_has_its_tier(policy: Policy, place: str, tier: str) -> None:
+    assert {p.id: p.tier for p in policy.places}[place] == tier
+
+
+# ----------------------------------------------------------------------------------------------- tiers and categories
+
+
+def test_all_tiers_ship_in_their_order(policy: Policy) -> None:
+    assert tuple(tier.id for tier in policy.tiers) == TIERS
+
+
+@pytest.mark.parametrize("tier", PUPILS)
+def test_pupils_never_get_unsafe_categories(policy: Policy, tier: str) -> None:
+    found = next(t for t in policy.tiers if t.id == tier)
+    assert found.pupils
+    assert not NEVER_FOR_PUPILS - set(found.block)
+
+
+def test_older_pupils_are_never_held_tighter_than_younger_ones(policy: Policy) -> None:
+    closed = [set(tier.block) for tier in policy.tiers if tier.id in PUPILS]
+    assert all(older <= younger for younger, older in itertools.pairwise(closed))
+
+
+def test_tiers_do_not_repeat_the_floor(policy: Policy) -> None:
+    assert not any(set(tier.block) & set(policy.floor.categories) for tier in policy.tiers)
+
+
+def test_the_floor_holds_what_nobody_may_open(policy: Policy) -> None:
+    assert {"child-abuse", "illegal", "malware"} <= set(policy.floor.categories)
+
+
+def test_every_category_is_closed_somewhere_and_every_closed_one_exists(policy: Policy) -> None:
+    closed = {category for tier in policy.tiers for category in tier.block} | set(policy.floor.categories)
+    assert closed == {category.id for category in policy.categories}
+
+
+def test_no_profile_opens_what_is_unsafe(policy: Policy) -> None:
+    unsafe = NEVER_FOR_PUPILS | set(policy.floor.categories)
+    assert not [p.id for p in policy.profiles if unsafe & set(p.allow.categories)]
+
+
+def texts(shipped: Configuration) -> Iterator[tuple[str, Text]]:
+    policy = shipped.policy
+    yield from ((f"category {c.id} text", c.text) for c in policy.categories)
+    yield from ((f"category {c.id}", c.name) for c in policy.categories)
+    yield from ((f"tier {t.id}", t.name) for t in policy.tiers)
+    yield from ((f"profile {p.id}", p.name) for p in policy.profiles)
+
+
+def test_vietnamese_texts_have_accents_and_are_no_copy_of_the_english(shipped: Configuration) -> None:
+    wrong = [where for where, text in texts(shipped) if not VIETNAMESE.search(text.vi) or text.vi == text.en]
+    assert not wrong
+
+
+def test_english_texts_are_english(shipped: Configuration) -> None:
+    assert not [where for where, text in texts(shipped) if VIETNAMESE.search(text.en)]
+
+
+def test_pupils_are_given_one_short_explanation(policy: Policy) -> None:
+    assert not [c.id for c in policy.categories if not 20 < len(c.text.vi) < 240]
+
+
+def test_self_harm_points_to_help(policy: Policy) -> None:
+    text = next(c.text for c in policy.categories if c.id == "self-harm")
+    assert "111" in text.vi and "111" in text.en
+
+
+# ------------------------------------------------------------------------------------------------ services and bundles
+
+
+@pytest.mark.parametrize("name", SAYABLE)
+def test_services_teachers_name_are_there(policy: Policy, name: str) -> None:
+    assert service(policy, name).names
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_learning_services_belong_to_no_category(policy: Policy, name: str) -> None:
+    assert service(policy, name).names and service(policy, name).category is None
+
+
+@pytest.mark.parametrize("shared", SHARED_HOSTS)
+def test_no_service_takes_in_a_shared_host(policy: Policy, shared: str) -> None:
+    takers = [s.id for s in policy.services if any(covers(rule, shared) for rule in s.names)]
+    assert not takers
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        pytest.param("youtube", "www.youtube.com", id="youtube-site"),
+        pytest.param("youtube", "rr3---sn-8qj-nbo6.googlevideo.com", id="youtube-video"),
+        pytest.param("youtube", "youtubei.googleapis.com", id="youtube-app"),
+        pytest.param("tiktok", "v16-webapp-prime.tiktok.com", id="tiktok"),
+        pytest.param("facebook", "static.xx.fbcdn.net", id="facebook-pictures"),
+        pytest.param("zalo", "chat.zalo.me", id="zalo"),
+        pytest.param("free-fire", "ff.garena.com", id="free-fire"),
+        pytest.param("garena", "lienquan.garena.vn", id="garena"),
+        pytest.param("chatgpt", "cdn.oaistatic.com", id="chatgpt"),
+    ],
+)
+def test_a_service_knows_the_names_it_needs(policy: Policy, name: str, asked: str) -> None:
+    assert any(covers(rule, asked) for rule in service(policy, name).names)
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        pytest.param("exam", ["olm.vn", "azota.vn", "shub.edu.vn", "ioe.vn", "accounts.google.com"], id="vietnamese"),
+        pytest.param(
+            "exam-google",
+            ["accounts.google.com", "classroom.google.com", "docs.google.com", "ssl.gstatic.com", "forms.gle"],
+            id="google",
+        ),
+        pytest.param(
+            "exam-microsoft",
+            ["login.microsoftonline.com", "login.live.com", "aadcdn.msauth.net", "teams.microsoft.com", "office.com"],
+            id="microsoft",
+        ),
+    ],
+)
+def test_an_exam_can_log_in_and_reach_its_site(policy: Policy, name: str, needed: list[str]) -> None:
+    exam = profile(policy, name)
+    opened = [rule for s in exam.allow.services for rule in service(policy, s).names]
+    assert exam.allow_list_only
+    assert [n for n in needed if not any(covers(rule, n) for rule in opened)] == []
+
+
+@pytest.mark.parametrize("name", ["exam", "exam-google", "exam-microsoft", "offline"])
+@pytest.mark.parametrize(
+    "asked",
+    ["www.google.com", "gemini.google.com", "chatgpt.com", "www.youtube.com", "facebook.com", "copilot.microsoft.com"],
+)
+def test_an_exam_opens_neither_search_nor_ai_nor_video(policy: Policy, name: str, asked: str) -> None:
+    opened = [rule for s in profile(policy, name).allow.services for rule in service(policy, s).names]
+    assert not [rule for rule in opened if covers(rule, asked)]
+
+
+@pytest.mark.parametrize("name", ["learning", "research", "video", "free", "ai-lesson"])
+def test_ordinary_profiles_keep_learning_sites_open_whatever_lists_say(policy: Policy, name: str) -> None:
+    assert set(LEARNING) <= set(profile(policy, name).allow.services)
+
+
+def test_youtube_is_opened_by_the_video_lesson(policy: Policy) -> None:
+    assert "youtube" in profile(policy, "video").allow.services
+    assert "youtube" not in profile(policy, "learning").allow.services
+
+
+# ------------------------------------------------------------------------------------------------------ the must-allow
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param("moet.gov.vn", id="education"),
+        pytest.param("tongdai111.vn", id="hotline-111"),
+        pytest.param("www.vn-cop.vn", id="vn-cop"),
+        pytest.param("ocsp.digicert.com", id="ocsp"),
+        pytest.param("r11.c.lencr.org", id="crl"),
+        pytest.param("o.pki.goog", id="google-pki"),
+        pytest.param("vn.pool.ntp.org", id="ntp"),
+        pytest.param("time.windows.com", id="windows-time"),
+        pytest.param("connectivitycheck.gstatic.com", id="android"),
+        pytest.param("captive.apple.com", id="apple"),
+        pytest.param("www.msftconnecttest.com", id="windows"),
+        pytest.param("detectportal.firefox.com", id="firefox"),
+    ],
+)
+def test_what_must_never_break_is_always_allowed(policy: Policy, asked: str) -> None:
+    assert any(covers(rule, asked) for rule in policy.floor.must_allow)
+
+
+def test_nothing_closed_by_category_hides_in_the_must_allow(policy: Policy) -> None:
+    closed = [rule for s in policy.services if s.category for rule in s.names]
+    assert not [
+        (must, rule) for must in policy.floor.must_allow for rule in closed if covers(must, rule) or covers(rule, must)
+    ]
+
+
+def test_the_list_hosts_are_not_opened_to_everybody(policy: Policy) -> None:
+    assert not [rule for rule in policy.floor.must_allow if covers(rule, "raw.githubusercontent.com")]
+
+
+def test_the_place_for_abuse_lists_is_locked_and_says_it_is_empty(shipped: Configuration) -> None:
+    slot = shipped.models.floor.slots[0]
+    assert slot.locked and slot.category == "child-abuse"
+    assert "trống" in slot.text.vi and "empty" in slot.text.en
+
+
+# ---------------------------------------------------------------------------------------------------------- contacts
+
+
+def test_only_known_phone_numbers_are_printed(shipped: Configuration) -> None:
+    found = {c.id: c.phone for c in shipped.models.contacts.contacts if c.phone}
+    assert found == KNOWN_PHONES
+
+
+def test_what_nobody_checked_says_so(shipped: Configuration) -> None:
+    unchecked = {c.id for c in shipped.models.contacts.contacts if c.verified_on is None}
+    assert "vn-cop" in unchecked and "tong-dai-111" not in unchecked
+    placeholders = [c for c in shipped.models.contacts.contacts if c.scope != "national"]
+    assert placeholders and all(c.id in unchecked and "chưa điền" in c.name.vi for c in placeholders)
+
+
+# ----------------------------------------------------------------------------------------------------------- curated
+
+
+def test_every_category_has_a_curated_list_with_its_canary(shipped: Configuration) -> None:
+    for category in shipped.policy.categories:
+        assert curated(category.id)[0] == f"{category.id}.canary.filterd.internal"
+
+
+def test_every_curated_file_is_a_source_that_is_on(shipped: Configuration) -> None:
+    used = {s.url.removeprefix("file:curated/") for s in shipped.sources if s.url.startswith("file:") and s.enabled}
+    assert used == {path.name for path in (BLOCKLISTS / "curated").glob("*.txt")}
+
+
+def curated_sources() -> list[str]:
+    return sorted(path.stem for path in (BLOCKLISTS / "curated").glob("*.txt"))
+
+
+@pytest.mark.parametrize("name", curated_sources())
+def test_a_curated_list_is_clean(shipped: Configuration, suffixes: Suffixes, name: str) -> None:
+    source = next(s for s in shipped.sources if s.id == f"curated-{name}")
+    path = BLOCKLISTS / "curated" / f"{name}.txt"
+    report = entries_of([path.read_bytes()], source, suffixes)
+    assert report.refused_total == 0, report.samples
+    assert report.entries == len(set(curated(name))) == len(curated(name)) <= 250
+    assert "Licence: MIT, part of filterd" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", curated_sources())
+def test_a_curated_list_blocks_nothing_that_must_stay_open(policy: Policy, name: str) -> None:
+    learning = [rule for s in policy.services if s.category is None for rule in s.names]
+    listed = curated(name)
+    assert not [(n, keep) for n in listed for keep in (*policy.floor.must_allow, *learning) if covers(n, keep)]
+    assert not [n for n in listed if any(covers(must, n) for must in policy.floor.must_allow)]
+
+
+def test_top_level_domains_are_closed_only_where_the_source_says_so(shipped: Configuration) -> None:
+    for source in shipped.sources:
+        assert source.tld_list == source.id.endswith("-tlds")
+
+
+# ----------------------------------------------------------------------------------------------------------- sources
+
+
+def fetched(sources: tuple[Source, ...]) -> list[Source]:
+    return [s for s in sources if not s.url.startswith("file:")]
+
+
+def test_every_fetched_source_is_https_with_licence_and_homepage(shipped: Configuration) -> None:
+    sources = fetched(shipped.sources)
+    assert len(sources) > 20
+    for source in sources:
+        assert all(url.startswith("https://") for url in (source.url, *source.mirrors, source.homepage)), source.id
+        assert source.licence and source.min_entries > 1, source.id
+
+
+def test_vietnamese_lists_are_on(shipped: Configuration) -> None:
+    on = {s.category for s in fetched(shipped.sources) if s.enabled and "vi" in s.languages}
+    assert {"adult", "gambling", "scam"} <= on
+
+
+def test_lists_that_block_good_sites_are_not_used(shipped: Configuration) -> None:
+    members = {(s.member or "").rsplit("/", 1)[-1] for s in shipped.sources}
+    assert not members & {"liste_bu", "liste_blanche", "child", "cleaning", "sexual_education", "examen_pix"}
+    assert not [s.id for s in shipped.sources if re.search(r"urls-(ABP|pihole|UBL|UBO)", s.url)]
+
+
+# ------------------------------------------------------------------------------------- against the lists of the field
+
+_PLACES = (
+    (r"bigdargon/hostsVN/master/(.+)", "hostsvn"),
+    (r"hagezi/dns-blocklists/main/(.+)", "hagezi"),
+    (r"ShadowWhisperer/BlockLists/master/Lists/(.+)", "shadowwhisperer"),
+    (r"dibdot/DoH-IP-blocklists/master/(.+)", "dibdot-doh"),
+    (r"ChongLuaDao-Phishing-Blocklist/main/(.+)", "chongluadao"),
+    (r"blocklistproject\.github\.io/Lists/(?:alt-version/)?(.+)", "blocklistproject"),
+)
+
+
+def copy_in_data(source: Source) -> str | None:
+    """Path of a single-file source's copy inside the archive of real lists, if it is of a project that is there."""
+    for pattern, folder in _PLACES:
+        if found := re.search(pattern, source.url):
+            return f"lists/{folder}/{found[1]}"
+    return None
+
+
+@pytest.fixture(scope="session")
+def real_lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not DATA.exists():
+        pytest.skip("real lists are not beside the repository (../shared/data/lists.tar.xz)")
+    folder = tmp_path_factory.mktemp("real-lists")
+    with tarfile.open(DATA) as archive:
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Debian 12's Python has none yet
+        archive.extractall(folder)
+    return folder
+
+
+def entries_of(chunks: list[bytes], source: Source, suffixes: Suffixes, include: Include | None = None) -> Report:
+    rules, report = parse(chunks, source, suffixes, include)
+    for _ in rules:
+        pass
+    return report
+
+
+def report_on_copy(folder: Path, source: Source, suffixes: Suffixes) -> Report:
+    """The real copy of a source, read as the box would. Skips where the archive has no copy of it."""
+    if source.format == "v2fly" and source.member:
+        tree = folder / "lists/v2fly/data"
+        first = (folder / "lists/v2fly" / source.member).read_bytes()
+        return entries_of([first], source, suffixes, lambda name: [(tree / name).read_bytes()])
+    if source.format == "ut1":
+        with tarfile.open(folder / "lists/ut1/blacklists.tar.gz") as archive:
+            if f"{source.member}/domains" not in archive.getnames():
+                pytest.skip("this part of UT1 is too large for the copy beside the repository")
+            data = archive.extractfile(f"{source.member}/domains")
+            assert data is not None
+            return entries_of([data.read()], source, suffixes)
+    place = copy_in_data(source)
+    if place is None:
+        pytest.skip("no copy of this source beside the repository")
+    return entries_of([(folder / place).read_bytes()], source, suffixes)
+
+
+@pytest.mark.parametrize("source", fetched(load.load_sources(ROOT)), ids=lambda s: s.id)
+def test_a_real_copy_has_between_one_and_three_times_min_entries(
+    real_lists: Path, suffixes: Suffixes, source: Source
+) -> None:
+    report = report_on_copy(real_lists, source, suffixes)
+    assert source.min_entries <= report.entries <= 3 * source.min_entries
+
+
+@pytest.mark.parametrize("wanted", ["malware", "scam", "phishing", "illegal"])
+def test_real_floor_lists_block_no_learning_site(
+    real_lists: Path, shipped: Configuration, suffixes: Suffixes, wanted: str
+) -> None:
+    """Profiles open learning sites against any list but the floor's, so the floor's must be right by themselves."""
+    kept = [
+        names.key_of_text(rule.lstrip("=")) for s in shipped.policy.services if s.category is None for rule in s.names
+    ]
+    ancestors = {ancestor for key in kept for ancestor in names.ancestors(key)}
+    for source in fetched(shipped.sources):
+        place = copy_in_data(source)
+        if source.enabled and source.category == wanted and place is not None:
+            rules, _ = parse([(real_lists / place).read_bytes()], source, suffixes)
+            assert not {key for key, _ in rules} & ancestors, source.id
