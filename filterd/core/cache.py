@@ -11,7 +11,10 @@ from typing import NamedTuple
 from filterd.core.wire import Answer
 
 _ENTRY_BYTES = 640  # key, tuples, floats and dict slot of one answer
-_MEMO_BYTES = 420
+_MEMO_BYTES = 300
+
+
+Replies = dict[bytes, tuple[float, bytes, list[int]]]
 
 
 class Entry(NamedTuple):
@@ -28,7 +31,7 @@ class AnswerCache:
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self.bytes = 0
+        self.size_bytes = 0
         self._entries: dict[bytes, Entry] = {}
 
     def __len__(self) -> int:
@@ -45,52 +48,66 @@ class AnswerCache:
         size = _ENTRY_BYTES + len(key) + len(answer.body) + 8 * len(answer.ttls) + 90 * len(answer.targets)
         old = self._entries.pop(key, None)
         if old is not None:
-            self.bytes -= old.bytes
+            self.size_bytes -= old.bytes
         if size > self.limit_bytes // 16:  # one answer must not push out all others
             return
-        self.bytes += size
+        self.size_bytes += size
         self._entries[key] = Entry(answer, now, now + ttl_s, size)
-        while self.bytes > self.limit_bytes:
-            self.bytes -= self._entries.pop(next(iter(self._entries))).bytes
+        while self.size_bytes > self.limit_bytes:
+            self.size_bytes -= self._entries.pop(next(iter(self._entries))).bytes
 
     def clear(self) -> None:
         self._entries.clear()
-        self.bytes = 0
+        self.size_bytes = 0
 
 
 class Memo:
     """Finished replies by (row, transport) and the client's packet without its id.
 
-    A value is (valid_until in monotonic seconds, reply without its id, counter cell). When it is full it starts anew:
-    what is asked often is back at once, and no bookkeeping is paid on a hit.
+    A value is (valid_until in monotonic seconds, reply without its id, counter cell). Two generations: when the young
+    one has taken half the limit it becomes the old one, and what is asked again from there is young again. So the
+    popular stays, and a hit pays for no bookkeeping.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self.bytes = 0
-        self._tables: dict[tuple[int, str], dict[bytes, tuple[float, bytes, list[int]]]] = {}
+        self._young_bytes = self._old_bytes = 0
+        self._young: dict[tuple[int, str], Replies] = {}
+        self._old: dict[tuple[int, str], Replies] = {}
 
-    def table(self, row: int, transport: str) -> dict[bytes, tuple[float, bytes, list[int]]]:
-        """The replies of one row over one transport; the same dict for as long as the memo lives."""
-        return self._tables.setdefault((row, transport), {})
+    @property
+    def size_bytes(self) -> int:
+        return self._young_bytes + self._old_bytes
+
+    def young(self, row: int, transport: str) -> Replies:
+        """The replies to look in first; the same dict for as long as the memo lives."""
+        return self._young.setdefault((row, transport), {})
+
+    def recall(self, row: int, transport: str, packet: bytes, now: float) -> tuple[float, bytes, list[int]] | None:
+        """What the old generation has, made young again."""
+        old = self._old.get((row, transport))
+        if not old:
+            return None
+        entry = old.pop(packet[2:], None)
+        if entry is None or entry[0] <= now:
+            return None
+        self._put(row, transport, packet[2:], entry)
+        return entry
 
     def put(
-        self,
-        table: dict[bytes, tuple[float, bytes, list[int]]],
-        packet: bytes,
-        valid_until: float,
-        reply: bytes,
-        cell: list[int],
+        self, row: int, transport: str, packet: bytes, valid_until: float, reply: bytes, cell: list[int]
     ) -> None:
-        key = packet[2:]
-        if key not in table:
-            self.bytes += _MEMO_BYTES + len(key) + len(reply)
-            if self.bytes > self.limit_bytes:
-                self.clear()
-                self.bytes = _MEMO_BYTES + len(key) + len(reply)
-        table[key] = (valid_until, reply[2:], cell)
+        """Remember a reply to this packet."""
+        self._put(row, transport, packet[2:], (valid_until, reply[2:], cell))
 
-    def clear(self) -> None:
-        for table in self._tables.values():
-            table.clear()
-        self.bytes = 0
+    def _put(self, row: int, transport: str, key: bytes, entry: tuple[float, bytes, list[int]]) -> None:
+        young = self.young(row, transport)
+        if key not in young:
+            self._young_bytes += _MEMO_BYTES + len(key) + len(entry[1])
+            if self._young_bytes > self.limit_bytes // 2:
+                self._old = {at: dict(replies) for at, replies in self._young.items()}
+                self._old_bytes = self._young_bytes
+                self._young_bytes = _MEMO_BYTES + len(key) + len(entry[1])
+                for replies in self._young.values():
+                    replies.clear()
+        young[key] = entry

@@ -12,9 +12,9 @@
  9. category      a category closed by the profile or override, else by the tier  block
 10. default       allow
 
-The targets of an allowed answer (CNAME) are judged by step 1 always, by 3 and 4 unless the question matched 2, by 9 only
-if the question fell to 9 or 10, by 7 never: or every exam site behind a CDN would break. What steps 2, 5, 6 and 8 allow
-protects a target as it protects a question. `enforce: observe` counts steps 4 to 9 but lets them pass.
+The targets of an allowed answer (CNAME) are judged by step 1 always, by 3 and 4 unless the question matched 2, by 9
+only if the question fell to 9 or 10, by 7 never: or every exam site behind a CDN would break. What steps 2, 5, 6 and 8
+allow protects a target as it protects a question. `enforce: observe` counts steps 4 to 9 but lets them pass.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _REASON = {
 _BOX = Verdict(Action.REWRITE, Reason.SPECIAL_USE, 0, BLOCK_TTL_S, None, "the box's own name")
 _SPECIAL = Verdict(Action.ALLOW, Reason.SPECIAL_USE, 0, TTL_S, None, "special-use name")
 _BYPASS = Verdict(Action.BLOCK, Reason.BYPASS, 0, BLOCK_TTL_S, None, "a canary that asks whether this network filters")
-_QUESTION_STEPS = frozenset(range(1, 11))
-_TARGET_ALLOWS = frozenset({matrix.MUST_ALLOW, matrix.OVERRIDE, matrix.PROFILE, matrix.SCHOOL_ALLOW})
+_QUESTION_STEPS = (1 << 11) - 1  # step n is bit n
+_TARGET_ALLOWS = 1 << matrix.MUST_ALLOW | 1 << matrix.OVERRIDE | 1 << matrix.PROFILE | 1 << matrix.SCHOOL_ALLOW
 
 
 def decide(snapshot: Snapshot, row: Row, key: bytes) -> Verdict:
@@ -57,76 +57,90 @@ def decide(snapshot: Snapshot, row: Row, key: bytes) -> Verdict:
 
 def decide_target(snapshot: Snapshot, row: Row, key: bytes, question: Verdict) -> Verdict | None:
     """The verdict that blocks a CNAME target of an answer to `question`, or None if the target may stay."""
-    steps = {matrix.AUTHORITY}
+    steps = 1 << matrix.AUTHORITY
     if question.step != matrix.MUST_ALLOW:
-        steps |= {matrix.FLOOR, matrix.SCHOOL_BLOCK}
+        steps |= 1 << matrix.FLOOR | 1 << matrix.SCHOOL_BLOCK
     if question.step >= matrix.CATEGORY:
-        steps.add(matrix.CATEGORY)
-    verdict = _judge(snapshot, row, key, frozenset(steps))
+        steps |= 1 << matrix.CATEGORY
+    verdict = _judge(snapshot, row, key, steps)
     return verdict if verdict.action is Action.BLOCK else None
 
 
-def effects_of(snapshot: Snapshot, row: Row, key: bytes) -> tuple[list[tuple[bytes, Effect]], int, bool]:
-    """Every rule of the policy that speaks about `key` in this row, longest name first; the categories of the services
-    it belongs to, as a mask; and whether some profile toggles one of them.
+def rules_for(snapshot: Snapshot, row: Row, key: bytes) -> list[tuple[bytes, int]] | None:
+    """Every (key, atom) of the policy that speaks about a name, longest first; None, at once, for most names.
+
+    Atom -1 stands for names that only an override of this row knows.
     """
-    keys = snapshot.index.keys
-    masks = snapshot.index.masks
-    found: list[tuple[bytes, Effect]] = []
-    mask = 0
-    toggled = False
+    keys, extra = snapshot.index.keys, row.extra
+    found: list[tuple[bytes, int]] | None = None
     candidate = key + EXACT
     at = len(key)
-    while True:
-        atoms = keys.get(candidate)
-        if atoms is not None:
-            for atom in atoms:
-                mask |= masks[atom]
-                if atom in row.toggled_atoms:
-                    toggled = True
-                for effect in row.effects.get(atom, ()):
-                    found.append((candidate, effect))
-        if row.extra:
-            for effect in row.extra.get(candidate, ()):
-                found.append((candidate, effect))
-        if at <= 0:
-            return found, mask, toggled
+    while at >= 0:
+        if candidate in keys:
+            found = found or []
+            found += [(candidate, atom) for atom in keys[candidate]]
+        if extra and candidate in extra:
+            found = found or []
+            found.append((candidate, -1))
+        if at == 0:
+            break
         candidate = key[:at]
         at = key.rfind(b".", 0, at - 1) + 1
+    return found
 
 
-def _judge(snapshot: Snapshot, row: Row, key: bytes, steps: frozenset[int]) -> Verdict:
-    found, mask, toggled = effects_of(snapshot, row, key)
+def effects_of(row: Row, candidate: bytes, atom: int) -> tuple[Effect, ...]:
+    """What one rule found by `rules_for` means in this row."""
+    return row.effects.get(atom, ()) if atom >= 0 else row.extra[candidate]
+
+
+def _judge(snapshot: Snapshot, row: Row, key: bytes, steps: int) -> Verdict:
+    found = rules_for(snapshot, row, key)
+    mask = snapshot.table.mask(key)
+    if found is None and not mask and not row.allow_list_only:
+        return row.plain
     best: Effect | None = None
-    best_key = b""
-    for candidate, effect in found:
-        if effect.step not in steps and not (effect.allow and effect.step in _TARGET_ALLOWS):
-            continue
-        if (
-            best is None
-            or effect.step < best.step
-            or (effect.step == best.step and effect.allow > best.allow and len(candidate) == len(best_key))
-        ):
-            best, best_key = effect, candidate
-    step = best.step if best is not None else matrix.DEFAULT
-    if best is not None and step <= matrix.MUST_ALLOW:
+    toggled = False
+    if found is not None:
+        best = _best(row, found, steps)
+        for _, atom in found:
+            if atom >= 0:
+                mask |= snapshot.index.masks[atom]
+                toggled = toggled or atom in row.toggled_atoms
+    if best is not None and best.step <= matrix.MUST_ALLOW:
         return _named(row, best, toggled)
-    mask |= snapshot.table.mask(key)
-    if mask & row.floor and matrix.FLOOR in steps:
+    if mask & row.floor and steps >> matrix.FLOOR & 1:
         return _by_category(snapshot, row, mask & row.floor, matrix.FLOOR)
-    if best is not None and step <= matrix.PROFILE:
+    if best is not None and best.step <= matrix.PROFILE:
         return _named(row, best, toggled)
-    if row.allow_list_only and matrix.ALLOW_LIST_ONLY in steps:
-        rule = f"profile {row.profile}: allow-list only"
-        return _block(row, matrix.ALLOW_LIST_ONLY, None, rule)
+    if row.allow_list_only and steps >> matrix.ALLOW_LIST_ONLY & 1:
+        return _block(row, matrix.ALLOW_LIST_ONLY, None, f"profile {row.profile}: allow-list only")
     if best is not None:
         return _named(row, best, toggled)
-    if mask & row.closed and matrix.CATEGORY in steps:
+    if mask & row.closed and steps >> matrix.CATEGORY & 1:
         return _by_category(snapshot, row, mask & row.closed, matrix.CATEGORY)
+    if not mask and not toggled:
+        return row.plain
     ttl_s = TOGGLED_TTL_S if row.pupils and (toggled or mask & row.toggled) else row.allow_ttl_s
-    if mask:
-        return Verdict(Action.ALLOW, Reason.DEFAULT, matrix.DEFAULT, ttl_s, snapshot.category_of(mask))
-    return snapshot.plain_allow(ttl_s)
+    category = snapshot.category_of(mask) if mask else None
+    return Verdict(Action.ALLOW, Reason.DEFAULT, matrix.DEFAULT, ttl_s, category)
+
+
+def _best(row: Row, found: list[tuple[bytes, int]], steps: int) -> Effect | None:
+    """The rule that counts: lowest step, then longest name, then allow. For a target, blocks only of `steps`."""
+    best: Effect | None = None
+    best_key = b""
+    for candidate, atom in found:
+        for effect in effects_of(row, candidate, atom):
+            if not 1 << effect.step & (steps | _TARGET_ALLOWS if effect.allow else steps):
+                continue
+            if (
+                best is None
+                or effect.step < best.step
+                or (effect.step == best.step and effect.allow and candidate == best_key)
+            ):
+                best, best_key = effect, candidate
+    return best
 
 
 def _named(row: Row, effect: Effect, toggled: bool) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from filterd.core import wire
 from filterd.core.matrix import Row
@@ -18,29 +18,42 @@ _OPT = wire.opt(False)
 _OPT_DO = wire.opt(True)
 
 
-class Asked(NamedTuple):
+class Asked:
     """An accepted question. It is answered by the snapshot it was asked under, however long the upstream takes.
 
     `packet` is the client's; `reply_to` is the shell's own and never looked into.
     """
 
-    query: Query
-    verdict: Verdict
-    row: Row
-    snapshot: Snapshot
-    packet: bytes
-    transport: str
-    reply_to: object
+    __slots__ = ("packet", "query", "reply_to", "row", "snapshot", "transport", "verdict")
+
+    def __init__(
+        self,
+        query: Query,
+        verdict: Verdict,
+        row: Row,
+        snapshot: Snapshot,
+        packet: bytes,
+        transport: str,
+        reply_to: object,
+    ) -> None:
+        self.query = query
+        self.verdict = verdict
+        self.row = row
+        self.snapshot = snapshot
+        self.packet = packet
+        self.transport = transport
+        self.reply_to = reply_to
 
 
 class Exchange:
     """One question on its way upstream, shared by everybody who asks the same. An empty `key` marks a probe."""
 
-    __slots__ = ("attempt", "done", "key", "packet", "sent", "tcp", "token", "upstream", "waiters")
+    __slots__ = ("attempt", "done", "key", "packet", "question", "sent", "tcp", "token", "upstream", "waiters")
 
-    def __init__(self, key: bytes, packet: bytes, upstream: int, now: float) -> None:
+    def __init__(self, key: bytes, question: bytes, packet: bytes, upstream: int, now: float) -> None:
         self.key = key
         self.packet = packet  # with a zero id; the shell puts a random one in
+        self.question = question  # QNAME, QTYPE and QCLASS as sent
         self.upstream = upstream
         self.sent = now
         self.attempt = 0
@@ -49,24 +62,22 @@ class Exchange:
         self.waiters: list[Asked] = []
         self.token: object = None  # the shell's own
 
-    @property
-    def question(self) -> bytes:
-        """QNAME, QTYPE and QCLASS as sent."""
-        return self.packet[wire.HEADER_BYTES : wire.question_end(self.packet)]
+
+_KEY_BITS = (b"\0", b"\1", b"\2", b"\3")
 
 
-def cache_key(name: bytes, query: Query) -> bytes:
+def cache_key(query: Query) -> bytes:
     """What makes two questions the same for an upstream: name in lower case, type, class, DO and CD."""
-    return b"%b%b%c" % (name, query.question[-4:], query.do | (2 if query.flags & wire.CD else 0))
+    return query.name + query.question[-4:] + _KEY_BITS[query.do | (2 if query.flags & wire.CD else 0)]
 
 
-def exchange_for(key: bytes, query: Query, name: bytes, upstream: int, now: float) -> Exchange:
+def exchange_for(key: bytes, query: Query, upstream: int, now: float) -> Exchange:
     """A new exchange for a client's question; the OPT is our own, so no client option travels on (RFC 6891 6.1.1)."""
     header = wire.pack_header(0, wire.RD | wire.AD | (query.flags & wire.CD), 1, 0, 0, 1)
-    packet = header + name + query.question[-4:] + (_OPT_DO if query.do else _OPT)
-    return Exchange(key, packet, upstream, now)
+    question = query.name + query.question[-4:]
+    return Exchange(key, question, header + question + (_OPT_DO if query.do else _OPT), upstream, now)
 
 
 def probe_of(upstream: int, now: float) -> Exchange:
     """A question that every resolver can answer."""
-    return Exchange(b"", _PROBE, upstream, now)
+    return Exchange(b"", _PROBE[wire.HEADER_BYTES :], _PROBE, upstream, now)

@@ -35,6 +35,8 @@ FOREVER: Final = 1e18
 NO_TIER: Final = "none"
 _REFUSED_TYPES = frozenset({wire.AXFR, wire.IXFR, 253, 254})  # RFC 5936, 1995, 883: nothing a forwarder serves
 _META_TYPES = frozenset({wire.OPT, wire.TKEY, wire.TSIG, 0})
+_UNUSUAL_TYPES = _REFUSED_TYPES | _META_TYPES | {wire.ANY}
+_UNUSUAL_FLAGS = wire.QR | wire.OPCODE_MASK | wire.RD
 
 Counted = tuple[str, str, str, str]  # transport, tier, action, reason
 Send = tuple[object, bytes]  # reply_to, reply
@@ -83,52 +85,60 @@ class Forwarder:
         self, packet: bytes, transport: str, row: Row | None, reply_to: object, now: float
     ) -> bytes | Exchange | None:
         """Answer a client's packet. `row` is None for a client inside the networks whom the policy refuses."""
-        try:
-            header = wire.read_header(packet)
-        except WireError:
+        if len(packet) < wire.HEADER_BYTES:
             return None
-        ident, flags = header[0], header[1]
-        if flags & wire.QR:
-            return None
-        if flags & wire.OPCODE_MASK:
-            return self._error(wire.header_only(ident, flags, wire.NOTIMP), transport, wire.NOTIMP)
         try:
-            query = wire.read_query(packet, header)
+            query = wire.read_query(packet)
         except WireError:
-            return self._error(wire.header_only(ident, flags, wire.FORMERR), transport, wire.FORMERR)
-        refused = self._refuse(query, transport, row)
-        if refused is not None or row is None:
-            return refused
-        name = query.question[:-4].lower()
-        key = names.key_of_wire(name)
-        verdict = decide(self.snapshot, row, key)
-        asked = Asked(query, verdict, row, self.snapshot, packet, transport, reply_to)
-        if verdict.step == 0 or verdict.action is Action.BLOCK:
-            return self._finish(asked, verdict, self.synthetic.reply(query, key, verdict), FOREVER)
-        return self._allowed(asked, name, now)
-
-    def _refuse(self, query: Query, transport: str, row: Row | None) -> bytes | None:
-        """The reply to what is malformed, unsupported or not for us; None for a proper question."""
-        if query.formerr or query.qtype in _META_TYPES:
-            return self._error(wire.header_only(query.id, query.flags, wire.FORMERR), transport, wire.FORMERR)
-        if query.edns:
-            return self._error(replies.bad_version(query), transport, wire.BADVERS)
-        if query.qclass != wire.IN or query.qtype in _REFUSED_TYPES or not query.flags & wire.RD:
+            return self._unreadable(packet, transport)
+        if query.flags & _UNUSUAL_FLAGS != wire.RD or query.qtype in _UNUSUAL_TYPES or query.formerr or query.edns:
+            return self._unusual(query, transport)
+        if query.qclass != wire.IN:
             return self._error(replies.error(query, wire.REFUSED), transport, wire.REFUSED)
         if row is None:
             self.cell(transport, NO_TIER, Action.BLOCK, Reason.UNKNOWN_CLIENT)[0] += 1
             return replies.error(query, wire.REFUSED, replies.EDE_PROHIBITED, "filterd: this device is in no class")
-        if query.qtype == wire.ANY:
+        if transport == UDP:
+            known = self.memo.recall(row.index, transport, packet, now)
+            if known is not None:
+                known[2][0] += 1
+                return packet[:2] + known[1]
+        key = names.key_of_wire(query.name)
+        verdict = decide(self.snapshot, row, key)
+        asked = Asked(query, verdict, row, self.snapshot, packet, transport, reply_to)
+        if verdict.step == 0 or verdict.action is Action.BLOCK:
+            return self._finish(asked, verdict, self.synthetic.reply(query, key, verdict), FOREVER)
+        return self._allowed(asked, now)
+
+    def _unreadable(self, packet: bytes, transport: str) -> bytes | None:
+        """Nothing for a response; NOTIMP for another opcode, whatever its body; FORMERR for the rest."""
+        ident, flags, *_ = wire.read_header(packet)
+        if flags & wire.QR:
+            return None
+        rcode = wire.NOTIMP if flags & wire.OPCODE_MASK else wire.FORMERR
+        return self._error(wire.header_only(ident, flags, rcode), transport, rcode)
+
+    def _unusual(self, query: Query, transport: str) -> bytes | None:
+        """The reply to what is malformed, unsupported or not for a forwarder."""
+        ident, flags = query.id, query.flags
+        if flags & wire.QR:
+            return None
+        if flags & wire.OPCODE_MASK:
+            return self._error(wire.header_only(ident, flags, wire.NOTIMP), transport, wire.NOTIMP)
+        if query.formerr or query.qtype in _META_TYPES:
+            return self._error(wire.header_only(ident, flags, wire.FORMERR), transport, wire.FORMERR)
+        if query.edns:
+            return self._error(replies.bad_version(query), transport, wire.BADVERS)
+        if query.qtype == wire.ANY and query.qclass == wire.IN and flags & wire.RD:
             return self._error(replies.any_answer(query), transport, wire.NOERROR)
-        return None
+        return self._error(replies.error(query, wire.REFUSED), transport, wire.REFUSED)
 
     def _error(self, reply: bytes, transport: str, rcode: int) -> bytes:
         self.rcodes[transport, rcode] = self.rcodes.get((transport, rcode), 0) + 1
         return reply
 
-    def _allowed(self, asked: Asked, name: bytes, now: float) -> bytes | Exchange | None:
-        query = asked.query
-        key = cache_key(name, query)
+    def _allowed(self, asked: Asked, now: float) -> bytes | Exchange | None:
+        key = cache_key(asked.query)
         entry = self.cache.get(key)
         if entry is not None and entry.expires > now:
             self.cache_hits += 1
@@ -148,7 +158,7 @@ class Forwarder:
             or len(self._pending) >= self.limits.pending
         ):
             return self._give_up(asked, key, now)
-        exchange = exchange_for(key, query, name, self.upstreams.choose(0), now)
+        exchange = exchange_for(key, asked.query, self.upstreams.choose(0), now)
         exchange.waiters.append(asked)
         self._pending[key] = exchange
         self._due.append((now + ATTEMPT_S, exchange))
@@ -194,11 +204,8 @@ class Forwarder:
             return reply
         if len(reply) > query.udp_bytes:
             return replies.truncated(query)
-        # One question, no EDNS options, nothing behind, no mixed case: what is random cannot fill the memo.
-        name = query.question[:-4]
-        plain = wire.HEADER_BYTES + len(query.question) + (0 if query.edns is None else wire.OPT_BYTES)
-        if len(asked.packet) == plain and name == name.lower() and asked.snapshot is self.snapshot:
-            self.memo.put(self.memo.table(asked.row.index, transport), asked.packet, valid_until, reply, cell)
+        if query.plain and asked.snapshot is self.snapshot:  # what is random must not fill the memo
+            self.memo.put(asked.row.index, transport, asked.packet, valid_until, reply, cell)
         return reply
 
     def cell(self, transport: str, tier: str, action: str, reason: str) -> list[int]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from filterd.core import names
 from filterd.core.overrides import Override, Overrides
 from filterd.core.policy import Place, Policy, Profile, Rules, SchoolName, Tier
+from filterd.core.verdict import Action, Reason, Verdict
 
 PUPIL_TTL_S = 60
 STAFF_TTL_S = 300
@@ -100,6 +101,7 @@ class Row:
     effects: dict[int, tuple[Effect, ...]]
     extra: dict[bytes, tuple[Effect, ...]]
     allow_ttl_s: int
+    plain: Verdict  # on a name that no rule and no list knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,7 @@ def _row(
                     say(("service", service), Effect(OVERRIDE, allow, f"{effect_rule}: {service}"))
             for name in rules.names:
                 extra.setdefault(rule_key(name), []).append(Effect(OVERRIDE, allow, f"{effect_rule}: {name}"))
+    ttl_s = PUPIL_TTL_S if tier.pupils else STAFF_TTL_S
     return Row(
         index=number,
         tier=tier.id,
@@ -214,7 +217,8 @@ def _row(
         toggled_atoms=frozenset(toggled_atoms),
         effects={atom: tuple(sorted(found)) for atom, found in effects.items()},
         extra={key: tuple(sorted(found)) for key, found in extra.items()},
-        allow_ttl_s=PUPIL_TTL_S if tier.pupils else STAFF_TTL_S,
+        allow_ttl_s=ttl_s,
+        plain=Verdict(Action.ALLOW, Reason.DEFAULT, DEFAULT, ttl_s),
     )
 
 

@@ -24,19 +24,18 @@ def key_of_wire(wire: bytes) -> bytes:
     """Key of an uncompressed wire name (RFC 1035 section 3.1) that `wire` checked; any case. The root is `b""`."""
     wire = wire.lower()
     labels = []
-    at = 0
+    at = 1
     length = wire[0]
     while length:
-        at += 1
-        labels.append(wire[at : at + length])
-        at += length
-        length = wire[at]
-    if not labels:
-        return b""
+        end = at + length
+        labels.append(wire[at:end])
+        length = wire[end]
+        at = end + 1
     labels.reverse()
-    key = b".".join(labels) + b"."
-    if key.count(b".") != len(labels) or key.translate(None, _PLAIN_AND_DOT):
-        return b"".join(_escape(label) + b"." for label in labels)
+    labels.append(b"")
+    key = b".".join(labels)
+    if key.count(b".") >= len(labels) or key.translate(None, _PLAIN_AND_DOT):
+        return b"".join(_escape(label) + b"." for label in labels[:-1])
     return key
 
 

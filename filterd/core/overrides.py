@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from filterd.core.policy import Rules
 
+NO_RULES = Rules()
+
 
 @dataclass(frozen=True, slots=True)
 class Override:
@@ -20,8 +22,8 @@ class Override:
     until: int
     since: int = 0
     profile: str | None = None
-    allow: Rules = Rules()
-    block: Rules = Rules()
+    allow: Rules = NO_RULES
+    block: Rules = NO_RULES
     by: str = ""
 
     def holds(self, now: float) -> bool:

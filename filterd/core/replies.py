@@ -17,6 +17,8 @@ EDE_PROHIBITED = 18
 EDE_NO_UPSTREAM = 22
 EDE_NETWORK = 23
 _ECHO = wire.RD | wire.CD
+_OPT = wire.opt(False)
+_OPT_DO = wire.opt(True)
 
 
 def reply(
@@ -35,7 +37,9 @@ def reply(
     if query.edns is None:
         return wire.pack_header(query.id, header_flags, 1, answers, authorities, additionals) + query.question + body
     header = wire.pack_header(query.id, header_flags, 1, answers, authorities, additionals + 1)
-    return header + query.question + body + wire.opt(query.do, 0, options)
+    if options:
+        return header + query.question + body + wire.opt(query.do, 0, options)
+    return header + query.question + body + (_OPT_DO if query.do else _OPT)
 
 
 def error(query: Query, rcode: int, ede: int | None = None, text: str = "") -> bytes:
@@ -65,7 +69,9 @@ def upstream(query: Query, answer: Answer, elapsed_s: int, cap_s: int, options: 
     flags = answer.flags & wire.RCODE_MASK
     if answer.flags & wire.AD and (query.do or query.flags & wire.AD):
         flags |= wire.AD
-    return reply(query, flags, answer.counts, bytes(wire.age(answer, elapsed_s, cap_s)), options)
+    message = bytearray(reply(query, flags, answer.counts, answer.body, options))
+    wire.age(message, wire.HEADER_BYTES + len(query.question), answer.ttls, elapsed_s, cap_s)
+    return bytes(message)
 
 
 def stale(query: Query, answer: Answer, ttl_s: int) -> bytes:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from filterd.core import matrix, names
 from filterd.core.classrooms import Classrooms
-from filterd.core.matrix import DEFAULT, Index, Matrix, Row
+from filterd.core.matrix import Index, Matrix, Row
 from filterd.core.overrides import Overrides
 from filterd.core.policy import Policy
 from filterd.core.table import Table
-from filterd.core.verdict import Action, Reason, Verdict
 
 
 class Snapshot:
     """`index` and `classrooms` follow the policy, `matrix` the overrides and the clock, `table` the lists."""
 
-    __slots__ = ("_by_bit", "_plain", "box_key", "categories", "classrooms", "index", "matrix", "overrides", "policy", "table")
+    __slots__ = ("_by_bit", "box_key", "categories", "classrooms", "index", "matrix", "overrides", "policy", "table")
 
     def __init__(
         self,
@@ -29,13 +28,12 @@ class Snapshot:
         self.overrides = overrides
         extra = tuple(c.id for c in policy.categories if c.id not in table.categories)
         self.categories = table.categories + extra
-        if before is not None and before.policy is policy and before.categories == self.categories:
-            self.index, self.classrooms = before.index, before.classrooms
-        else:
-            self.index = Index(policy, self.categories)
-            self.classrooms = Classrooms(policy.places, policy.networks)
+        same = before is not None and before.policy is policy and before.categories == self.categories
+        self.index: Index = before.index if before and same else Index(policy, self.categories)
+        self.classrooms: Classrooms = (
+            before.classrooms if before and same else Classrooms(policy.places, policy.networks)
+        )
         self.matrix: Matrix = matrix.build(self.index, overrides, now)
-        self._plain: dict[int, Verdict] = {}
         box = policy.block_answer.box_name
         self.box_key = names.key_of_text(box) if box else None
         self._by_bit = [(self.index.bits((c.id,)), c.id) for c in policy.categories]
@@ -60,10 +58,3 @@ class Snapshot:
             if mask & bit:
                 return category
         return self.categories[(mask & -mask).bit_length() - 1]
-
-    def plain_allow(self, ttl_s: int) -> Verdict:
-        """The verdict of step 10 on a name that nobody lists; one object each TTL."""
-        verdict = self._plain.get(ttl_s)
-        if verdict is None:
-            verdict = self._plain[ttl_s] = Verdict(Action.ALLOW, Reason.DEFAULT, DEFAULT, ttl_s)
-        return verdict

@@ -45,16 +45,18 @@ _REVERSE = (
 )
 for _zone in _REVERSE:
     _ZONES[b"arpa.in-addr." + ".".join(reversed(_zone.split("."))).encode() + b"."] = Special.NXDOMAIN
-for _zone in ("d.f", "8.e.f", "9.e.f", "a.e.f", "b.e.f", "8.b.d.0.1.0.0.2", ".".join("0" * 32), "1." + ".".join("0" * 31)):
+_NONE, _LOOPBACK = ".".join("0" * 32), "1." + ".".join("0" * 31)
+for _zone in ("d.f", "8.e.f", "9.e.f", "a.e.f", "b.e.f", "8.b.d.0.1.0.0.2", _NONE, _LOOPBACK):
     _ZONES[b"arpa.ip6." + ".".join(reversed(_zone.split("."))).encode() + b"."] = Special.NXDOMAIN
 _TOPS = frozenset(zone[: zone.find(b".") + 1] for zone in _ZONES)
 
 
 def special(key: bytes) -> Special | None:
     """How the name with this key is answered, or None for the ordinary ones."""
-    found = _NAMES.get(key)
-    if found is not None or key[: key.find(b".") + 1] not in _TOPS:
-        return found
+    if key in _NAMES:
+        return _NAMES[key]
+    if key[: key.find(b".") + 1] not in _TOPS:
+        return None
     at = len(key)
     while at > 0:
         found = _ZONES.get(key[:at])

@@ -1,4 +1,4 @@
-"""What was decided about a name, and why. Actions and reasons are small enums: they are metric labels and page texts."""
+"""What was decided about a name, and why. Actions and reasons are small enums: metric labels, and page texts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import NamedTuple
 
 
 class Action(StrEnum):
+    __hash__ = str.__hash__  # cached and in C; Enum's own is Python and runs for every counted reply
+
     ALLOW = "allow"
     BLOCK = "block"
     REWRITE = "rewrite"
 
 
 class Reason(StrEnum):
+    __hash__ = str.__hash__
+
     AUTHORITY = "authority"
     MUST_ALLOW = "must_allow"
     FLOOR = "floor"

@@ -66,21 +66,30 @@ _SOA_TAIL = Struct("!IIIII")
 pack_header = _HEADER.pack
 
 
-class Query(NamedTuple):
-    """A client's question, checked. `question` is QNAME, QTYPE and QCLASS as sent (RFC 1035 section 4.1.2).
+class Query:
+    """A client's question, checked. `question` is QNAME, QTYPE and QCLASS as sent (RFC 1035 section 4.1.2), `name` the
+    QNAME in lower case.
 
-    `edns` is the version (None: no OPT), `udp_bytes` what the client takes over UDP, within [512, 1232].
+    `edns` is the version (None: no OPT), `udp_bytes` what the client takes over UDP, within [512, 1232]. `plain`: no
+    EDNS options, nothing behind and no mixed case, so the same packet may well come again. `formerr`: the question
+    could be read, what follows could not.
     """
 
-    id: int
-    flags: int
-    question: bytes
-    qtype: int
-    qclass: int
-    edns: int | None
-    udp_bytes: int
-    do: bool
-    formerr: bool  # the question could be read, what follows could not
+    __slots__ = ("do", "edns", "flags", "formerr", "id", "name", "plain", "qclass", "qtype", "question", "udp_bytes")
+
+    def __init__(self, ident: int, flags: int, question: bytes, qtype: int, qclass: int) -> None:
+        self.id = ident
+        self.flags = flags
+        self.question = question
+        self.qtype = qtype
+        self.qclass = qclass
+        name = question[:-4]
+        self.name = name.lower()
+        self.edns: int | None = None
+        self.udp_bytes = MIN_UDP_BYTES
+        self.do = False
+        self.plain = self.name == name
+        self.formerr = False
 
 
 def read_header(packet: bytes) -> tuple[int, int, int, int, int, int]:
@@ -102,32 +111,34 @@ def question_end(packet: bytes) -> int:
             length = packet[at]
     except IndexError:
         raise WireError("question name runs over the end") from None
-    at += 1
-    if at - HEADER_BYTES > 255:
+    if at >= HEADER_BYTES + 255:
         raise WireError("question name longer than 255 bytes")
-    if at + 4 > len(packet):
+    if at + 5 > len(packet):
         raise WireError("question runs over the end")
-    return at + 4
+    return at + 5
 
 
-def read_query(packet: bytes, header: tuple[int, int, int, int, int, int]) -> Query:
+def read_query(packet: bytes) -> Query:
     """One question and at most one OPT. Raises WireError where the question itself cannot be read (RFC 9619)."""
-    ident, flags, questions, answers, authorities, additionals = header
+    ident, flags, questions, answers, authorities, additionals = read_header(packet)
     if questions != 1 or answers:
         raise WireError("not exactly one question")
     end = question_end(packet)
-    question = packet[HEADER_BYTES:end]
     qtype, qclass = _TWO.unpack_from(packet, end - 4)
-    if not additionals and not authorities:
-        return Query(ident, flags, question, qtype, qclass, None, MIN_UDP_BYTES, False, False)
-    edns: int | None = None
-    size = MIN_UDP_BYTES
-    do = False
-    broken = authorities > 0 and qtype != IXFR  # only IXFR carries a record there (RFC 1995 section 3)
+    query = Query(ident, flags, packet[HEADER_BYTES:end], qtype, qclass)
+    if additionals or authorities:
+        _read_records(packet, end, authorities, additionals, query)
+    elif end != len(packet):
+        query.plain = False
+    return query
+
+
+def _read_records(packet: bytes, at: int, authorities: int, additionals: int, query: Query) -> None:
+    """What stands behind the question: an OPT (RFC 6891), a TSIG that is not looked at, an SOA in IXFR (RFC 1995)."""
+    if authorities + additionals > 4 or (authorities and query.qtype != IXFR):
+        query.formerr = True
+        return
     try:
-        if authorities + additionals > 4:
-            raise WireError("too many records in a query")
-        at = end
         for index in range(authorities + additionals):
             owner = at
             at = skip_name(packet, at)
@@ -138,16 +149,21 @@ def read_query(packet: bytes, header: tuple[int, int, int, int, int, int]) -> Qu
             if at + length > len(packet):
                 raise WireError("record data runs over the end")
             if kind == OPT:
-                if edns is not None or packet[owner] or index < authorities:
+                if query.edns is not None or packet[owner] or index < authorities:
                     raise WireError("a second or misplaced OPT")
-                edns = (ttl >> 16) & 0xFF
-                do = bool(ttl & 0x8000)
-                size = min(max(klass, MIN_UDP_BYTES), MAX_UDP_BYTES)
-                _check_options(packet, at, at + length)
+                query.edns = (ttl >> 16) & 0xFF
+                query.do = bool(ttl & 0x8000)
+                query.udp_bytes = min(max(klass, MIN_UDP_BYTES), MAX_UDP_BYTES)
+                if length:
+                    query.plain = False
+                    _check_options(packet, at, at + length)
+            else:
+                query.plain = False
             at += length
+        if at != len(packet):
+            query.plain = False
     except WireError:
-        broken = True
-    return Query(ident, flags, question, qtype, qclass, edns, size, do, broken)
+        query.formerr = True
 
 
 def _check_options(packet: bytes, at: int, end: int) -> None:
@@ -280,14 +296,11 @@ def read_answer(packet: bytes, start: int) -> Answer:
     return Answer(flags, (answers, authorities, kept), packet[start:end], tuple(ttls), least, tuple(targets))
 
 
-def age(answer: Answer, elapsed_s: int, cap_s: int) -> bytearray:
-    """The body with every TTL less `elapsed_s`, at most `cap_s` and at least 0."""
-    body = bytearray(answer.body)
-    pack_into, unpack_from = _U32.pack_into, _U32.unpack_from
-    for offset in answer.ttls:
-        left = unpack_from(body, offset)[0] - elapsed_s
-        pack_into(body, offset, cap_s if left > cap_s else left if left > 0 else 0)
-    return body
+def age(message: bytearray, start: int, ttls: tuple[int, ...], elapsed_s: int, cap_s: int) -> None:
+    """In a message whose records begin at `start`, set every TTL to itself less `elapsed_s`, within [0, `cap_s`]."""
+    for offset in ttls:
+        left = _U32.unpack_from(message, start + offset)[0] - elapsed_s
+        _U32.pack_into(message, start + offset, cap_s if left > cap_s else left if left > 0 else 0)
 
 
 def opt(do: bool, extended_rcode: int = 0, options: bytes = b"") -> bytes:

@@ -53,7 +53,7 @@ class Channel(asyncio.Protocol):
         elif len(self._buffer) > MAX_LINE_BYTES:
             self.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         self._transport = None
         self._on_close()
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from filterd.core.cache import Replies
 from filterd.core.classrooms import client_address
 from filterd.core.exchange import UDP
 from filterd.core.forwarder import Forwarder
 from filterd.core.matrix import Row
-
-MemoTable = dict[bytes, tuple[float, bytes, list[int]]]
 
 
 class Client:
@@ -15,7 +14,7 @@ class Client:
 
     __slots__ = ("memo", "place", "row", "seen", "since", "tcp", "tokens")
 
-    def __init__(self, row: Row | None, place: int | None, memo: MemoTable, tokens: int, now: float, seen: int) -> None:
+    def __init__(self, row: Row | None, place: int | None, memo: Replies, tokens: int, now: float, seen: int) -> None:
         self.row = row
         self.place = place
         self.memo = memo
@@ -59,7 +58,7 @@ class Clients:
             return None
         place = snapshot.classrooms.find(parsed, interface)
         row = snapshot.row_of_place(place)
-        memo = self._forwarder.memo.table(row.index, UDP) if row is not None else {}
+        memo = self._forwarder.memo.young(row.index, UDP) if row is not None else {}
         if client is not None:
             client.row, client.place, client.memo, client.seen = row, place, memo, self._number
             return client

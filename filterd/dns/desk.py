@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, cast
 
 from filterd.core.exchange import Exchange
 from filterd.core.forwarder import Forwarder, Send
@@ -17,7 +17,7 @@ log = logging.getLogger("filterd.dns")
 class ReplyTo(Protocol):
     """A listener that can send a reply to one of its clients."""
 
-    def reply(self, address: object, packet: bytes) -> None: ...
+    def reply(self, address: object, packet: bytes, /) -> None: ...
 
 
 class Upstream(Protocol):
@@ -88,7 +88,8 @@ class Desk:
             self.upstream.send(outcome)
             self.arm()
             return
-        for (listener, address), reply in outcome:  # type: ignore[misc]
+        for reply_to, reply in outcome:
+            listener, address = cast(tuple[ReplyTo, object], reply_to)
             listener.reply(address, reply)
 
     def _fault(self, what: str) -> None:

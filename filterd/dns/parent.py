@@ -132,7 +132,7 @@ class Parent:
             return
         host, port = sockets.parse_address(address)
         registry = CollectorRegistry()
-        registry.register(self._metrics)  # type: ignore[arg-type]
+        registry.register(self._metrics)
         ProcessCollector(registry=registry)
         try:
             start_http_server(port, host, registry)
@@ -177,7 +177,8 @@ class Parent:
             else:
                 self._metrics.self_query_failures += 1
             if answered != self._answered:
-                log.log(logging.INFO if answered else logging.ERROR, "self-query %s", "answered" if answered else "LOST")
+                level, word = (logging.INFO, "answered") if answered else (logging.ERROR, "LOST")
+                log.log(level, "self-query %s", word)
                 self._answered = answered
             await asyncio.sleep(interval_s)
 

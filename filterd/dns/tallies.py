@@ -55,8 +55,8 @@ def _counters(worker: Worker) -> Counts:
 def _gauges(worker: Worker) -> Counts:
     forwarder = worker.forwarder
     gauges: Counts = {
-        ("cache_bytes", "answers"): forwarder.cache.bytes,
-        ("cache_bytes", "memo"): forwarder.memo.bytes,
+        ("cache_bytes", "answers"): forwarder.cache.size_bytes,
+        ("cache_bytes", "memo"): forwarder.memo.size_bytes,
         ("cache_entries",): len(forwarder.cache),
         ("pending",): forwarder.pending,
         ("clients",): len(worker.clients),

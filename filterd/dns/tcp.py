@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
         if reply is not None:
             self.reply(None, reply)
 
-    def reply(self, address: object, packet: bytes) -> None:
+    def reply(self, _: object, packet: bytes) -> None:
         """Send one reply, whenever it is ready."""
         if self._transport is None:
             return
@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         self._transport = None
         self._server.connections.discard(self)
         if self._client is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from filterd.core.exchange import UDP
 from filterd.dns.clients import Clients
@@ -33,10 +33,10 @@ class UdpListener:
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
 
-    def reply(self, address: object, packet: bytes) -> None:
+    def reply(self, address: Any, packet: bytes) -> None:
         """Send one reply; a full socket buffer drops it, as the network might."""
         try:
-            self._socket.sendto(packet, address)  # type: ignore[arg-type]
+            self._socket.sendto(packet, address)
         except OSError:
             self.unsent += 1
 

@@ -13,7 +13,8 @@ import os
 import select
 import socket
 from time import monotonic
-from typing import Final
+from typing import Final, cast
+from urllib.parse import urlsplit
 
 from filterd.core.exchange import Exchange
 from filterd.dns.desk import Desk
@@ -49,11 +50,14 @@ class Flight:
 
 def parse_upstream(url: str) -> tuple[str, int]:
     """`udp://9.9.9.9:53` or `udp://[2620:fe::fe]:53` as (address, port). Raises ValueError."""
-    scheme, _, rest = url.partition("://")
-    host, _, port = rest.rpartition(":") if rest.rpartition(":")[2].isdigit() and not rest.endswith("]") else (rest, "", "53")
-    if scheme != "udp" or not host:
-        raise ValueError(f"{url!r} is not udp://ADDRESS:PORT")
-    return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+    parts = urlsplit(url)
+    try:
+        address, port = ipaddress.ip_address(parts.hostname or ""), parts.port or 53
+    except ValueError:
+        parts = parts._replace(scheme="")
+    if parts.scheme != "udp" or parts.path or parts.query:
+        raise ValueError(f"{url!r} is not udp://ADDRESS:PORT, as udp://9.9.9.9:53 or udp://[2620:fe::fe]:53")
+    return str(address), port
 
 
 def is_near(address: str) -> bool:
@@ -155,7 +159,7 @@ class Upstreams:
     def _forget(self, exchange: Exchange) -> None:
         if exchange.token is None:
             return
-        flight, ident = exchange.token  # type: ignore[misc]
+        flight, ident = cast(tuple[Flight, bytes], exchange.token)
         exchange.token = None
         flight.exchanges.pop(ident, None)
         if not flight.exchanges and flight not in flight.carrier.sockets:

@@ -1,13 +1,14 @@
 """One worker: the sockets the parent lent it, one event loop, one forwarder. Reads files, writes none.
 
 Started as `python -m filterd.dns.worker JSON`; the JSON names inherited file descriptors. It serves whatever the parent
-last told it (policy and overrides in the message, so a full disk stops nothing; the table as a directory that was verified)
-and goes on if the parent falls silent. It ends when the parent's end of the channel closes.
+last told it (policy and overrides in the message, so a full disk stops nothing; the table as a directory that was
+verified before) and goes on if the parent falls silent. It ends when the parent's end of the channel closes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
@@ -141,10 +142,8 @@ def main(argument: str) -> int:
     orders = receive_one(control)
     if orders is None:
         return 0
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(serve(assignment, control, orders))
-    except asyncio.CancelledError:
-        pass
     return 0
 
 

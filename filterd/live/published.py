@@ -166,3 +166,10 @@ def open_published(config_dir: Path, state_dir: Path) -> Published:
     if published.table is None and "table" not in published.faults:
         published._fault("table", "no table has been built; run 'filterd lists build'. Only policies/ block now")
     return published
+
+
+def open_readonly(config_dir: Path, state_dir: Path) -> Published:
+    """What the files of now say, for commands: writes nothing. Raises ConfigError with every mistake."""
+    published = Published(config_dir, state_dir, compile_policy(config_dir, None))
+    published.poll_state()
+    return published

@@ -141,7 +141,9 @@ class DnsMetrics:
         yield failed
         yield broken
         yield GaugeMetricFamily("filterd_dns_workers", "Worker processes that are up.", self.workers)
-        yield CounterMetricFamily("filterd_dns_worker_restarts", "Workers that had to be replaced.", self.worker_restarts)
+        yield CounterMetricFamily(
+            "filterd_dns_worker_restarts", "Workers that had to be replaced.", self.worker_restarts
+        )
         yield CounterMetricFamily(
             "filterd_dns_self_query_failures", "Self-queries without an answer.", self.self_query_failures
         )
