@@ -15,7 +15,7 @@ def read(line: bytes) -> Found:
         if b" " in line or b"\t" in line:
             return Kind.MALFORMED
     if line[0] in b"*.":
-        return line.removeprefix(b"*").removeprefix(b".")
+        return line.removeprefix(b"*.").removeprefix(b".")
     return Kind.LOCAL if line in LOCAL else line
 
 
