@@ -72,7 +72,7 @@ class LimitsModel(Strict):
     burst: int = Field(default=DEFAULTS.burst, ge=1, le=10_000_000)
     """Questions a client may save up. Default: 1000."""
     memo: Annotated[int, between(units.size, "0B", "1GiB")] = DEFAULTS.memo_bytes
-    """Memory for finished replies, per worker. Default: 8MiB."""
+    """Memory for finished replies, per worker. Default: 16MiB."""
     cache: Annotated[int, between(units.size, "0B", "4GiB")] = DEFAULTS.cache_bytes
     """Memory for answers of upstreams, per worker. Default: 24MiB."""
     min_ttl: Annotated[int, between(units.duration, "0s", "1h")] = DEFAULTS.min_ttl_s
@@ -117,10 +117,10 @@ class School(Strict):
     upstreams: list[Upstream] = Field(min_length=1, max_length=16)
     """The resolvers that are asked, in order of preference."""
     source_ports: Literal["auto", "fresh", "pool"] = "auto"
-    """`fresh`: a new port for each question; `pool`: renewed ports; `auto`: a pool for private upstreams only."""
+    """`fresh`: a new port for each question; `pool`: renewed ports; `auto`: a pool for private upstreams only. Default: auto."""
     state_dir: Line = "var"
     """Where the box keeps its own files, relative to the configuration directory. Default: var."""
     block_answer: BlockAnswer = BlockAnswer()
-    """What a blocked name answers."""
+    """What a blocked name answers. Default: as each of its keys says."""
     limits: LimitsModel = LimitsModel()
-    """Bounds. Default: as each says."""
+    """Bounds. Default: as each of its keys says."""

@@ -115,7 +115,7 @@ class BlockAnswer:
 class Limits:
     queries_per_second: int = 200  # per client address
     burst: int = 1000
-    memo_bytes: int = 8 << 20
+    memo_bytes: int = 16 << 20
     cache_bytes: int = 24 << 20
     min_ttl_s: int = 0
     max_ttl_s: int = 86400
