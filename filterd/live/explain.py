@@ -1,0 +1,140 @@
+"""Why a name is decided as it is, with the evidence: the same snapshot and the same `decide` as the DNS workers'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from filterd.core import matrix, names
+from filterd.core.classrooms import client_address
+from filterd.core.decide import decide, effects_of, rules_for
+from filterd.core.matrix import Row
+from filterd.core.snapshot import Snapshot
+from filterd.core.verdict import Action, Verdict
+from filterd.live import snapshots
+from filterd.live.published import Published
+
+STEPS = {
+    0: "special-use name",
+    matrix.AUTHORITY: "authority's forced block",
+    matrix.MUST_ALLOW: "must-allow",
+    matrix.FLOOR: "floor category",
+    matrix.SCHOOL_BLOCK: "school's name block",
+    matrix.OVERRIDE: "class override",
+    matrix.PROFILE: "profile's names and services",
+    matrix.ALLOW_LIST_ONLY: "allow-list-only profile",
+    matrix.SCHOOL_ALLOW: "school's name allow",
+    matrix.CATEGORY: "category closed by profile or tier",
+    matrix.DEFAULT: "default: allow",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks for what: exactly one of `client` (an address) and `classroom` (an id)."""
+
+    name: str
+    client: str | None = None
+    classroom: str | None = None
+    qtype: str = "A"
+
+
+def explain_name(published: Published, question: Question, now: float) -> dict[str, Any]:
+    """The decision at `now` (Unix seconds) as JSON values. Raises ValueError for an unknown class or a bad address,
+    NameSyntaxError for a bad name.
+    """
+    snapshot = snapshots.build(published.policy, published.table, published.overrides, now)
+    name = names.normal(question.name)
+    key = names.key_of_text(name)
+    place, inside = _place(snapshot, question)
+    row = snapshot.row_of_place(place) if inside else None
+    base = {
+        "name": name,
+        "type": question.qtype,
+        "classroom": snapshot.policy.places[place].id if place is not None else None,
+        "classroom_name": snapshot.policy.places[place].name if place is not None else None,
+        "policy": snapshot.policy.digest[:12],
+        "table": snapshot.table.generation,
+        "faults": [fault.splitlines()[-1] for fault in published.faults.values()],
+    }
+    if row is None:
+        answer = "REFUSED" if inside else "silence: the address is outside school.networks"
+        rule = "unknown_client: refuse" if inside else "networks"
+        return base | {
+            "tier": None, "profile": None, "action": "block", "reason": "unknown_client", "category": None,
+            "sources": [], "lists": [], "rule": rule, "ttl": 0, "answer": answer, "observed": False, "steps": [],
+        }  # fmt: skip
+    verdict = decide(snapshot, row, key)
+    matches = snapshot.table.matches(key)
+    return base | {
+        "tier": row.tier,
+        "profile": row.profile or None,
+        "action": str(verdict.action),
+        "reason": str(verdict.reason),
+        "category": verdict.category,
+        "sources": sorted({m.source for m in matches if m.category == verdict.category and not m.exception}),
+        "lists": [
+            {"source": m.source, "category": m.category, "rule": m.rule, "covers": m.covers, "exception": m.exception}
+            for m in matches
+        ],
+        "rule": verdict.rule,
+        "ttl": verdict.ttl_s,
+        "answer": _answer(snapshot, verdict, question.qtype),
+        "observed": verdict.observed,
+        "steps": _steps(snapshot, row, key, verdict),
+    }
+
+
+def _place(snapshot: Snapshot, question: Question) -> tuple[int | None, bool]:
+    """Index of the place, and whether the client is inside the school's networks."""
+    if question.client is not None:
+        try:
+            address = client_address(question.client)
+        except ValueError:
+            raise ValueError(f"{question.client!r} is not an IP address") from None
+        interface = question.client.partition("%")[2] or None
+        return snapshot.classrooms.find(address, interface), snapshot.classrooms.may_ask(address)
+    known = [place.id for place in snapshot.policy.places]
+    wanted = (question.classroom or "").lower()
+    by_name = {place.name.lower(): place.id for place in snapshot.policy.places}
+    wanted = wanted if wanted in known else by_name.get(wanted, wanted)
+    if wanted not in known:
+        raise ValueError(f"{question.classroom!r} is no class or room; there is {', '.join(known)}")
+    return known.index(wanted), True
+
+
+def _answer(snapshot: Snapshot, verdict: Verdict, qtype: str) -> str:
+    if verdict.action is Action.ALLOW:
+        return "the special-use answer of RFC 6761" if verdict.step == 0 else "the upstream's"
+    block = snapshot.policy.block_answer
+    if verdict.action is Action.REWRITE or verdict.step == 0:
+        return "the box's own address" if verdict.action is Action.REWRITE else "NXDOMAIN"
+    by_category = {category.id: category.answer for category in snapshot.policy.categories}
+    mode = by_category.get(verdict.category or "") or block.mode
+    if mode == "nxdomain":
+        return "NXDOMAIN"
+    addresses = {"A": "0.0.0.0", "AAAA": "::"}  # noqa: S104  an answer, not a listener
+    if mode == "gateway":
+        addresses = {"A": block.ipv4 or "0.0.0.0", "AAAA": block.ipv6 or "no data"}  # noqa: S104
+    return addresses.get(qtype, "no data")
+
+
+def _steps(snapshot: Snapshot, row: Row, key: bytes, verdict: Verdict) -> list[dict[str, Any]]:
+    """One line for every step of the precedence: what it had to say, and which one decided."""
+    said: dict[int, list[str]] = {}
+    mask = snapshot.table.mask(key)
+    for candidate, atom in rules_for(snapshot, row, key) or ():
+        if atom >= 0:
+            mask |= snapshot.index.masks[atom]
+        for effect in effects_of(row, candidate, atom):
+            said.setdefault(effect.step, []).append(f"{'allow' if effect.allow else 'block'} by {effect.rule}")
+    for step, closed in ((matrix.FLOOR, row.floor), (matrix.CATEGORY, row.closed)):
+        hit = [c for i, c in enumerate(snapshot.categories) if mask & closed & 1 << i]
+        if hit:
+            said[step] = [f"block: {', '.join(hit)}"]
+    if row.allow_list_only:
+        said[matrix.ALLOW_LIST_ONLY] = [f"block: profile {row.profile} opens nothing else"]
+    return [
+        {"step": step, "text": f"{title}: {'; '.join(said.get(step, ['-']))}", "decided": step == verdict.step}
+        for step, title in STEPS.items()
+    ]
