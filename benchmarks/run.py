@@ -91,39 +91,40 @@ def phase_samples(names: int, kinds: list[type[servers.Server]], args: argparse.
 
 def _measure(phase: Phase, args: argparse.Namespace) -> Iterator[Sample]:
     """The order matters: memory before misses and swaps, which leave larger caches and second tables behind."""
-    pooled = replace(phase, running=[s for s in phase.running if s.kind != "filterd-fresh"])
+    hit = replace(phase, running=[s for s in phase.running if s.asked_hits])
+    missed = replace(phase, running=[s for s in phase.running if s.asked_misses])
     if "start" in args.only:
-        yield from sections.starts(pooled)
+        yield from sections.starts(hit)
     if {"hits", "fixed", "swap"} & set(args.only):
-        sections.warm(pooled)
+        sections.warm(hit)
     if "hits" in args.only:
-        yield from sections.saturated(pooled)
+        yield from sections.saturated(hit)
     if "fixed" in args.only:
-        yield from sections.paced(pooled)
+        yield from sections.paced(hit)
     if "memory" in args.only:
-        yield from sections.memory(pooled)
+        yield from sections.memory(hit)
     if "miss" in args.only:
-        yield from sections.missed(phase)
+        yield from sections.missed(missed)
     if not args.partial and not args.quick and phase.names == MILLION:
-        yield from _details(phase, pooled)
+        yield from _details(hit, missed)
     if "swap" in args.only and phase.names == MILLION:
-        mine = [s for s in pooled.running if s.kind == "filterd"]
-        yield from swap.swaps(replace(pooled, running=mine) if args.quick else pooled)
+        mine = [s for s in hit.running if s.kind == "filterd"]
+        yield from swap.swaps(replace(hit, running=mine) if args.quick else hit)
 
 
-def _details(phase: Phase, pooled: Phase) -> Iterator[Sample]:
+def _details(hit: Phase, missed: Phase) -> Iterator[Sample]:
     """What only a full run looks at, in two rounds."""
-    yield from sections.saturated(replace(pooled, rounds=2), "allowed")
-    yield from sections.saturated(replace(pooled, rounds=2), "blocked")
-    yield from sections.missed(replace(phase, rounds=2), one_domain=True)
-    yield from sections.paced_misses(replace(phase, rounds=2))
+    yield from sections.saturated(replace(hit, rounds=2), "allowed")
+    yield from sections.saturated(replace(hit, rounds=2), "blocked")
+    yield from sections.missed(replace(missed, rounds=2), one_domain=True)
+    yield from sections.paced_misses(replace(missed, rounds=2))
 
 
 def main() -> int:
     args = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are stopped
     kinds = chosen(args.servers)
-    settings = report.machine() | {kind.kind: kind.version() for kind in kinds }
+    settings = report.machine() | {kind.kind: kind.version() for kind in kinds}
     samples: list[Sample] = []
     upstream = servers.start_upstream()
     try:

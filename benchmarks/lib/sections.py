@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lib import load, mix, servers
 
@@ -120,19 +119,13 @@ def starts(phase: Phase) -> Iterator[Sample]:
     """Time from exec to the first right answer of each server, as it was when this phase began."""
     for server in phase.running:
         values = {"seconds": server.start_s}
-        yield Sample("start", server.kind, server.place.names, phase.names, 0, values, start_shares(server.log))
-
-
-def start_shares(log: Path) -> str:
-    """The line in which a server says what its start was spent on; empty where it does not."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if "ready in" in line]
-    return lines[-1].strip() if lines else ""
+        yield Sample("start", server.kind, server.place.names, phase.names, 0, values, server.start_note)
 
 
 def memory(phase: Phase) -> Iterator[Sample]:
     """Private and resident bytes of each process after DISTINCT_NAMES different questions."""
     for server in phase.running:
-        seen = load.once(server.place.port, phase.files.distinct(), ONE_SOURCE)
+        seen = load.once(server.place.port, phase.files.distinct(), ONE_SOURCE, seconds=20)
         for at, one in enumerate(server.memory()):
             values = {"private": one.private, "resident": one.resident, "asked": seen.completed}
             yield Sample("memory", server.kind, server.place.names, phase.names, at, values, one.command)
