@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, Final
 
 from filterd.core.exchange import UDP
@@ -15,11 +15,6 @@ from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
 
 BATCH: Final = 64  # packets per wake-up, so that upstream answers and TCP get their turn
-# Moderation, as network cards do with interrupts: where wake-ups follow each other within BUSY_S and each finds but a
-# few packets, wait a little for more. A wake-up costs as much as several answers; the wait is far below any network's.
-BUSY_S: Final = 0.0005
-GATHER_S: Final = 0.0002
-FEW: Final = 16
 RECEIVE_BYTES: Final = 4096
 
 
@@ -33,8 +28,6 @@ class UdpListener:
         self._desk = desk
         self.memo_hits = 0
         self.unsent = 0
-        self._woken = 0.0
-        self._drained = 0
         loop.add_reader(sock.fileno(), self._readable)
 
     def close(self) -> None:
@@ -49,15 +42,10 @@ class UdpListener:
 
     def _readable(self) -> None:
         now = monotonic()
-        if now - self._woken < BUSY_S and self._drained < FEW:
-            sleep(GATHER_S)
-            now = monotonic()
-        self._woken = now
         receive, send = self._socket.recvfrom, self._socket.sendto
         known, clients, slow = self._clients.get, self._clients, self._desk.query
         hits = 0
-        count = 0
-        for count in range(BATCH):  # noqa: B007  read behind the loop
+        for _ in range(BATCH):
             try:
                 packet, address = receive(RECEIVE_BYTES)
             except OSError:  # BlockingIOError: drained
@@ -84,5 +72,4 @@ class UdpListener:
                 reply = slow(packet, UDP, client.row, (self, address), now)
                 if reply is not None:
                     self.reply(address, reply)
-        self._drained = count
         self.memo_hits += hits
