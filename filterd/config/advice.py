@@ -76,7 +76,7 @@ def _files(names: list[str]) -> Iterator[str]:
 def _network(policy: Policy) -> Iterator[str]:
     demo = [p.id for p in policy.places if any(ipaddress.ip_network(s).is_loopback for s in p.subnets)]
     if demo:
-        yield f"policies/classes.yaml: {_some(demo)} on loopback subnets, as in the demo; put the school's own"
+        yield f"policies/classes.yaml: loopback subnets, as in the demo: {_some(demo)}; put the school's own"
     if all(a.startswith(("127.", "[::1]")) for a in policy.listen):
         yield "policies/school.yaml: listens on this machine only; add the box's address to listen"
     for place in policy.places:
@@ -93,8 +93,8 @@ def _tiers(found: Configuration, today: datetime.date) -> Iterator[str]:
         *((f"classes.yaml: {p.id!r}", p) for p in (*found.models.classes.classrooms, *found.models.classes.rooms)),
     ]:
         if model.observe_until is not None:
-            ended = "ended on" if model.observe_until < today else "only observes, until"
-            yield f"policies/{owner} {ended} {model.observe_until}"
+            does = "blocks again: observe ended" if model.observe_until < today else "only observes, until"
+            yield f"policies/{owner} {does} {model.observe_until}"
 
 
 def _names(policy: Policy) -> Iterator[str]:
@@ -113,12 +113,11 @@ def _contacts(found: Configuration, today: datetime.date) -> Iterator[str]:
         yield "policies/contacts.yaml: nobody to turn to; at least the national child helpline belongs here"
     never = [c.id for c in contacts if c.verified_on is None]
     if never:
-        yield f"policies/contacts.yaml: {_some(never)} never verified; call, then write verified_on"
+        yield f"policies/contacts.yaml: never verified: {_some(never)}; call, then write verified_on"
     old = [c.id for c in contacts if c.verified_on and (today - c.verified_on).days > CONTACT_DAYS]
     if old:
-        yield f"policies/contacts.yaml: {_some(old)} verified more than a year ago; call again"
+        yield f"policies/contacts.yaml: verified more than a year ago: {_some(old)}; call again"
 
 
 def _some(ids: list[str]) -> str:
-    shown = ", ".join(ids[:4]) + (f" and {len(ids) - 4} more" if len(ids) > 4 else "")
-    return f"{shown} {'is' if len(ids) == 1 else 'are'}"
+    return ", ".join(ids[:4]) + (f" and {len(ids) - 4} more" if len(ids) > 4 else "")

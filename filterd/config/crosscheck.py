@@ -146,18 +146,31 @@ def _observe(trees: Trees, report: Report) -> None:
 
 def _floor(trees: Trees, report: Report) -> None:
     """A profile cannot open what the floor closes; saying so would be a promise that is not kept."""
-    floor = {value for _, value in _find(trees, "floor.yaml", "categories.*") if isinstance(value, str)}
+    floor = [value for _, value in _find(trees, "floor.yaml", "categories.*") if isinstance(value, str)]
     never = "is in the floor (floor.yaml); no profile can open it"
     for path, value in _find(trees, "profiles.yaml", "profiles.*.allow.categories.*"):
         if value in floor:
             report("profiles.yaml", path, f"{value!r} {never}")
-    for path, value in _find(trees, "profiles.yaml", "profiles.*.allow.services.*"):
-        category = trees["services.yaml"].get("services", value, "category") if "services.yaml" in trees else None
-        if isinstance(value, str) and category in floor:
-            report("profiles.yaml", path, f"category {category!r} of {value!r} {never}")
+    for path, service in _opened_services(trees):
+        category = trees["services.yaml"].get("services", service, "category")
+        if category in floor:
+            report("profiles.yaml", path, f"category {category!r} of {service!r} {never}")
     for path, value in _find(trees, "floor.yaml", "slots.*.category"):
         if isinstance(value, str) and value not in floor:
             report("floor.yaml", path, f"{value!r} is not in the floor's categories, so the slot locks nothing")
+
+
+def _opened_services(trees: Trees) -> Iterator[tuple[Path, str]]:
+    """Every service that a profile opens, by itself or in a bundle."""
+    if "services.yaml" not in trees:
+        return
+    for path, value in _find(trees, "profiles.yaml", "profiles.*.allow.services.*"):
+        if isinstance(value, str):
+            yield path, value
+    for path, value in _find(trees, "profiles.yaml", "profiles.*.allow.bundles.*"):
+        if isinstance(value, str):
+            for service in _strings(trees["services.yaml"].get("bundles", value, "services")):
+                yield path, service
 
 
 def _profiles(trees: Trees, report: Report) -> None:

@@ -108,6 +108,8 @@ def _list(text: str, verb: str) -> tuple[Any, Any] | None:
     except YAMLError as error:  # what libyaml reads and ruamel does not
         raise ValueError(f"cannot be edited safely; edit it by hand ({str(error).splitlines()[0]})") from None
     assert isinstance(root, MappingNode)
+    if root.flow_style:
+        raise ValueError("is one map in braces; write `allow:` and `block:` on lines of their own")
     for key, value in root.value:
         if key.value == verb:
             return key, value

@@ -29,23 +29,36 @@ def at(file: str, tree: Tree, path: Path, what: str) -> Problem:
 def suggest(word: str, known: Iterable[str]) -> str:
     """`did you mean 'thcs'?`, or else what there is; ready to follow a semicolon."""
     words = sorted(set(known))
-    near = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]!r}?"
+    near = nearest(word, words)
+    if near is not None:
+        return f"did you mean {near!r}?"
     if not words:
         return "there is none"
     more = f" and {len(words) - MAX_SHOWN} more" if len(words) > MAX_SHOWN else ""
     return "there is " + ", ".join(words[:MAX_SHOWN]) + more
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The word that was probably meant, or None."""
+    return next(iter(difflib.get_close_matches(word.lower(), sorted(set(known)), n=1, cutoff=0.6)), None)
+
+
 def of_validation(file: str, tree: Tree, model: type[BaseModel], error: ValidationError) -> list[Problem]:
     """Every mistake pydantic saw in one file, in the order of the lines."""
+    details = error.errors(include_url=False)
+    meant = {_meant(model, detail["loc"]) for detail in details if detail["type"] == "extra_forbidden"}
     found: list[tuple[int, Problem]] = []
-    for detail in error.errors(include_url=False):
+    for detail in details:
         path = detail["loc"]
-        what = _word(detail, tree, model)
-        found.append((tree.line(path), at(file, tree, path, what)))
+        if detail["type"] != "missing" or path not in meant:  # a misspelt key is one mistake, not two
+            found.append((tree.line(path), at(file, tree, path, _word(detail, tree, model))))
     return [problem for _, problem in sorted(found, key=lambda pair: pair[0])]
+
+
+def _meant(model: type[BaseModel], path: Path) -> Path:
+    """The path of the key that an unknown key was probably meant to be."""
+    near = nearest(str(path[-1]), _keys(model, path[:-1]))
+    return (*path[:-1], near) if near is not None else ()
 
 
 def _word(detail: Any, tree: Tree, model: type[BaseModel]) -> str:

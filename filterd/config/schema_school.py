@@ -117,7 +117,7 @@ class School(Strict):
     upstreams: list[Upstream] = Field(min_length=1, max_length=16)
     """The resolvers that are asked, in order of preference."""
     source_ports: Literal["auto", "fresh", "pool"] = "auto"
-    """`fresh`: a new port for each question; `pool`: renewed ports; `auto`: a pool for private upstreams only. Default: auto."""
+    """`fresh`: a new port a question; `pool`: renewed ports; `auto`: pool for private upstreams. Default: auto."""
     state_dir: Line = "var"
     """Where the box keeps its own files, relative to the configuration directory. Default: var."""
     block_answer: BlockAnswer = BlockAnswer()
