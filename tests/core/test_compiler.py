@@ -1,0 +1,75 @@
+"""Two passes over the lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from filterd.core.compiler import Input, compile_table
+from filterd.errors import ListError
+from tests.core.compiled import compiled, inputs
+from tests.core.rules.reading import SUFFIXES, source
+
+
+def test_sources_say_how_many_different_rules_they_have() -> None:
+    built = compiled(("domains", "games", "a.com\na.com\nb.com"), ("adblock", "ads", "||a.com^\n@@||c.com^"))
+    assert [(s.id, s.category, s.entries, s.list_time) for s in built.sources] == [
+        ("list-0", "games", 2, 1000),
+        ("list-1", "ads", 1, 1001),
+    ]
+
+
+def test_equal_sets_are_stored_once() -> None:
+    text = "".join(f"n{n}.com\n" for n in range(1000))
+    built = compiled(("domains", "games", text), ("domains", "ads", text + "x.com\n"))
+    assert len(built.sets) == 4  # nothing, games, games and ads, ads
+    assert built.names == 1001
+    assert len(built.ids) == 1001
+
+
+def test_a_list_that_is_refused_costs_the_others_nothing() -> None:
+    built = compiled(
+        ("domains", "games", "a.com\n"), ("domains", "ads", "b.com\n<html>\n"), ("domains", "chat", "c.com")
+    )
+    assert [s.id for s in built.sources] == ["list-0", "list-2"]
+    assert "line 2 is HTML" in built.refused["list-1"]
+    assert built.reports["list-1"].refused
+    assert built.names == 2
+
+
+def test_nothing_usable_makes_an_empty_table() -> None:
+    built = compiled(("domains", "games", "<html>"))
+    assert (built.names, built.sources, len(built.trie)) == (0, (), 0)
+
+
+@pytest.mark.parametrize(
+    "second", ["a.com\nb.com\n", "a.com\n", "a.com\nc.com\n", "<html>"], ids=["longer", "shorter", "other", "broken"]
+)
+def test_a_list_that_changes_between_the_passes_stops_the_build(second: str) -> None:
+    texts = iter(["a.com\nx.com\n" if second != "a.com\nb.com\n" else "a.com\n", second])
+
+    def read() -> Iterable[bytes]:
+        return [next(texts).encode()]
+
+    with pytest.raises(ListError, match="a-list: the list changed while it was compiled"):
+        compile_table([Input(source("domains"), read, 0)], SUFFIXES)
+
+
+def test_no_list_is_read_before_it_is_its_turn() -> None:
+    order: list[str] = []
+
+    def reader(name: str, text: str) -> Input:
+        def read() -> Iterable[bytes]:
+            order.append(name)
+            yield text.encode()
+
+        return Input(source("domains", id=name), read, 0)
+
+    compile_table([reader("one", "a.com\n"), reader("two", "b.com\n")], SUFFIXES)
+    assert order == ["one", "two", "one", "two"]
+
+
+def test_only_rpz_sources_weigh_owners_by_length() -> None:
+    lists = inputs(("rpz", "ads", "a.com CNAME ."), ("auto", "chat", "a.com CNAME ."), ("adblock", "games", "||a.com^"))
+    assert [s.longest_wins for s in compile_table(lists, SUFFIXES).sources] == [True, True, False]
