@@ -46,8 +46,8 @@ def locate(source: Source, blocklists: Path, state_dir: Path) -> Copy | None:
     name = source.url.removeprefix("file:")
     asked = Path(name.removeprefix("//")) if name.startswith("///") else blocklists / name
     root = asked.parent if name.startswith("///") else blocklists
-    path = asked.resolve()
-    if not path.is_relative_to(root.resolve()):
+    path = Path(os.path.realpath(asked))
+    if not path.is_relative_to(os.path.realpath(root)):
         raise ListError(f"{asked} leads out of {root}")
     if not path.exists():
         raise ListError(f"{asked} does not exist")

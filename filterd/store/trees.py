@@ -75,6 +75,7 @@ class TarTree:
         try:
             self._tar = tarfile.open(fileobj=self._file, mode="r:*")  # noqa: SIM115 - closed by close()
             self._index()
+            self._check_to_the_end()
         except _BROKEN as error:
             self._file.close()
             raise ListError(f"{path} is no sound archive: {error or type(error).__name__}") from None
@@ -97,6 +98,14 @@ class TarTree:
                 target = _inside("" if member.islnk() else os.path.dirname(name), member.linkname)  # noqa: PTH120
                 if target is not None:
                     self._links[name] = target
+
+    def _check_to_the_end(self) -> None:
+        """Read what follows the last member: only at its end does a compressed file prove its checksum."""
+        assert self._tar.fileobj is not None
+        for _ in range(MAX_TREE_BYTES // CHUNK_BYTES):
+            if not self._tar.fileobj.read(CHUNK_BYTES):
+                return
+        raise ListError(f"{self._path} unpacks to more than a list archive would")
 
     def find(self, wanted: str) -> str | None:
         names = [*self._files, *self._links]
@@ -130,7 +139,7 @@ class FolderTree:
         if inside is None:
             return None
         for path in (self._root / inside, self._root.parent / inside):
-            real = path.resolve()
+            real = Path(os.path.realpath(path))
             # The parent only where the wanted path begins with the root's own name: `data/x` in a folder `data`.
             if real.is_relative_to(self._root) and real.is_file():
                 return real.relative_to(self._root).as_posix()

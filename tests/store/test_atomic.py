@@ -1,59 +1,63 @@
-import multiprocessing
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
 import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from filterd.store import atomic
 
 
-def test_content_and_mode_are_what_was_asked_for(tmp_path):
-    path = tmp_path / "x.json"
-    atomic.write(path, b"one")
-    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"one", 0o640)
-    atomic.write(path, b"two", 0o600)
-    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"two", 0o600)
+def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(b"old")
+    atomic.write(path, b"new" * 100_000)
+    assert path.read_bytes() == b"new" * 100_000
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert os.listdir(tmp_path) == ["state.json"]
 
 
-def test_nothing_else_is_left_in_the_folder(tmp_path):
-    atomic.write(tmp_path / "x.json", b"one")
-    assert os.listdir(tmp_path) == ["x.json"]
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            atomic.write(path, b"x" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["state.json"]
 
 
-def test_a_failure_leaves_the_old_content_and_no_rubbish(tmp_path, monkeypatch):
-    path = tmp_path / "x.json"
-    atomic.write(path, b"one")
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        atomic.write(path, b"two")
-    assert (path.read_bytes(), os.listdir(tmp_path)) == (b"one", ["x.json"])
-
-
-def test_a_missing_folder_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        atomic.write(tmp_path / "no" / "x.json", b"one")
-
-
-def _hold(path: object, entered: object, leave: object) -> None:
-    with atomic.locked(path):  # type: ignore[arg-type]
-        entered.set()  # type: ignore[attr-defined]
-        leave.wait(10)  # type: ignore[attr-defined]
-
-
-def test_a_lock_is_held_against_other_processes(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    first, second, leave = context.Event(), context.Event(), context.Event()
-    path = tmp_path / ".lock"
-    holder = context.Process(target=_hold, args=(path, first, leave))
-    waiter = context.Process(target=_hold, args=(path, second, leave))
-    holder.start()
-    assert first.wait(10)
-    waiter.start()
-    assert not second.wait(0.3)
-    leave.set()
-    assert second.wait(10)
-    holder.join()
-    waiter.join()
+def test_a_lock_keeps_another_process_out_and_dies_with_its_holder(tmp_path: Path) -> None:
+    holder = (
+        "import sys, pathlib\n"
+        "from filterd.store import atomic\n"
+        "with atomic.locked(pathlib.Path(sys.argv[1])):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    lock = tmp_path / ".lock"
+    child = subprocess.Popen(
+        [sys.executable, "-c", holder, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with child:
+        assert child.stdout.readline() == "held\n"
+        tried = subprocess.run(["flock", "--nonblock", str(lock), "true"], check=False)
+        assert tried.returncode == 1
+        child.kill()
+    with atomic.locked(lock):
+        pass

@@ -10,6 +10,24 @@ from collections.abc import Iterable
 
 from filterd.core import names
 
+# Not in the public suffix list, yet as shared: hosting, storage and delivery that real lists blocked whole by mistake.
+# A list that means them says `tld_list: true`.
+SHARED_HOSTS = (
+    "000webhostapp.com",
+    "amazonaws.com",
+    "azureedge.net",
+    "core.windows.net",
+    "fastly.net",
+    "glitch.me",
+    "googleapis.com",
+    "googleusercontent.com",
+    "sites.google.com",
+    "storage.googleapis.com",
+    "weebly.com",
+    "weeblysite.com",
+    "windows.net",
+)
+
 
 class Suffixes:
     """A test for keys (`io.github.`). `listed` and `wild_labels` let `keys` pass most names with two set look-ups."""

@@ -6,10 +6,11 @@ import publicsuffixlist
 import pytest
 
 from filterd.core import names
+from filterd.core.rules.suffixes import SHARED_HOSTS
 from filterd.store import suffixes
 
-NAMES = """com vn com.vn edu.vn co.uk github.io blogspot.com weebly.com herokuapp.com www.ck ck a.ck b.a.ck kawasaki.jp
-city.kawasaki.jp x.kawasaki.jp kobe.jp a.kobe.jp google.com sites.google.com www.facebook.com xn--p1ai s3.amazonaws.com
+NAMES = """com vn com.vn edu.vn co.uk github.io blogspot.com tumblr.com herokuapp.com www.ck ck a.ck b.a.ck kawasaki.jp
+city.kawasaki.jp x.kawasaki.jp kobe.jp a.kobe.jp google.com docs.google.com www.facebook.com xn--p1ai s3.amazonaws.com
 compute.amazonaws.com a.compute.amazonaws.com b.a.compute.amazonaws.com web.app a.web.app gov.vn thanhpho.gov.vn
 """
 
@@ -18,3 +19,10 @@ compute.amazonaws.com a.compute.amazonaws.com b.a.compute.amazonaws.com web.app 
 def test_the_test_agrees_with_the_library(name: str) -> None:
     library = publicsuffixlist.PublicSuffixList()
     assert suffixes.load()(names.key_of_text(name)) == (library.publicsuffix(name) == name)
+
+
+@pytest.mark.parametrize("name", SHARED_HOSTS)
+def test_shared_hosts_count_as_suffixes_and_their_sites_do_not(name: str) -> None:
+    known = suffixes.load()
+    assert known(names.key_of_text(name))
+    assert not known(names.key_of_text(f"one-site.{name}")) or f"one-site.{name}" in SHARED_HOSTS

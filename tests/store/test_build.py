@@ -1,0 +1,75 @@
+"""From copies to a published table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from filterd.core.source import Source
+from filterd.store import build as builder
+from filterd.store import tables
+from tests.core.rules.reading import source
+
+
+def sources(folder: Path, **texts: str) -> list[Source]:
+    (folder / "blocklists").mkdir(exist_ok=True)
+    for name, text in texts.items():
+        (folder / "blocklists" / name).write_text(text)
+    return [source("domains", id=name, url=f"file:{name}", min_entries=1) for name in texts]
+
+
+def build(folder: Path, wanted: list[Source]) -> builder.Built:
+    return builder.build(wanted, folder / "blocklists", folder / "state", 1_700_000_000)
+
+
+def in_table(folder: Path) -> list[str]:
+    current = tables.current(folder / "state")
+    return [] if current is None else [s.id for s in tables.sources_of(folder / "state", current)]
+
+
+def test_every_list_with_a_copy_goes_into_the_table(tmp_path: Path) -> None:
+    wanted = sources(tmp_path, a="a.com\n", b="b.com\n")
+    remote = source("domains", id="r", url="https://lists.example/r")
+    off = source("domains", id="off", url="file:a", enabled=False)
+    built = build(tmp_path, [*wanted, remote, off])
+    assert in_table(tmp_path) == ["a", "b"]
+    assert (built.no_copy, built.refused, built.lost) == (["r"], {}, [])
+
+
+def test_a_refused_list_is_named_and_the_others_are_published(tmp_path: Path) -> None:
+    build(tmp_path, sources(tmp_path, a="a.com\n", b="b.com\n"))
+    built = build(tmp_path, sources(tmp_path, a="<!doctype html>\n", b="b.com\n"))
+    assert built.refused == {"a": "line 1 is HTML: '<!doctype html>'"}
+    assert built.lost == ["a"]
+    assert in_table(tmp_path) == ["b"]
+    assert built.generation is not None
+    assert tables.report_of(tmp_path / "state", built.generation)["a"]["reason"].startswith("line 1 is HTML")
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    wanted = sources(tmp_path, a="a.com\n", b="b.com\n")
+    (tmp_path / "blocklists/a").unlink()
+    assert "does not exist" in build(tmp_path, wanted).refused["a"]
+    assert in_table(tmp_path) == ["b"]
+
+
+def test_when_no_list_is_usable_what_is_in_force_stays(tmp_path: Path) -> None:
+    build(tmp_path, sources(tmp_path, a="a.com\n"))
+    before = tables.current(tmp_path / "state")
+    built = build(tmp_path, sources(tmp_path, a="# Entries: 0\n"))
+    assert built.generation is None
+    assert built.lost == ["a"]
+    assert tables.current(tmp_path / "state") == before
+
+
+def test_a_list_that_is_no_longer_wanted_is_not_missed(tmp_path: Path) -> None:
+    a, b = sources(tmp_path, a="a.com\n", b="b.com\n")
+    build(tmp_path, [a, b])
+    assert build(tmp_path, [b]).lost == []
+
+
+def test_a_damaged_table_does_not_stop_the_next_build(tmp_path: Path) -> None:
+    wanted = sources(tmp_path, a="a.com\n")
+    first = build(tmp_path, wanted).generation
+    assert first is not None
+    (tmp_path / "state/tables" / first / "meta.json").write_bytes(b"")
+    assert build(tmp_path, wanted).generation == tables.current(tmp_path / "state") != first
