@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from filterd.cli.options import config_option, state_option
+from filterd.cli.state import state_directory
 from filterd.config import advice, files, load
 from filterd.config.load import Configuration
 from filterd.core.policy import Policy
@@ -31,7 +32,7 @@ def check(config_dir: Path, state_dir: Path | None) -> None:
     click.echo("ok")
     for label, text in summary(found.policy, found):
         click.echo(_paragraph(f"{label:<{MARGIN}}", text))
-    click.echo(_paragraph(f"{'in force':<{MARGIN}}", in_force(found.policy, state_dir or load.state_dir(config_dir))))
+    click.echo(_paragraph(f"{'in force':<{MARGIN}}", in_force(found.policy, state_directory(config_dir, state_dir))))
     today = datetime.datetime.now(datetime.UTC).date()
     names = [path.name for path in files.policy_paths(config_dir)]
     for warning in [*advice.warnings(found, names, today), *missing_lists(found, config_dir)]:

@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from filterd.cli.options import config_option, state_option
+from filterd.cli.state import state_directory
 from filterd.config import advice, files, load, names_plan, problems, units
 from filterd.config.names_plan import Plan
 from filterd.core.policy import Policy, SchoolName
@@ -162,7 +163,7 @@ def _entry(policy: Policy, name: str, allow: bool, tier: str | None, place: str 
 def _locked(config_dir: Path) -> contextlib.AbstractContextManager[None]:
     if not (config_dir / files.POLICIES).is_dir():
         load.load(config_dir)  # says what is missing
-    return atomic.locked(config_dir / files.POLICIES / ".lock")
+    return atomic.locked(config_dir / files.POLICIES)
 
 
 def _say_gone(plan: Plan) -> None:
@@ -180,6 +181,6 @@ def _whom(entry: SchoolName) -> str:
 
 def _when(config_dir: Path, state_dir: Path | None) -> str:
     """When the change takes effect."""
-    if policies.path(state_dir or load.state_dir(config_dir)).exists():
+    if policies.path(state_directory(config_dir, state_dir)).exists():
         return "A running server takes it within a second."
     return "A running server takes it within a second; none has run with this state directory yet."

@@ -42,9 +42,9 @@ def test_a_file_is_no_directory(tmp_path):
 
 def test_hidden_files_are_not_copied(tmp_path):
     source = configs.write(tmp_path / "source")
-    (source / "policies" / ".lock").write_text("")
+    (source / "policies" / ".names.yaml.swp").write_text("")
     command.copy(source, tmp_path / "target")
-    assert not (tmp_path / "target" / "policies" / ".lock").exists()
+    assert not (tmp_path / "target" / "policies" / ".names.yaml.swp").exists()
     assert load.load(tmp_path / "target") == load.load(source)
 
 

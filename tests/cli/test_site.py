@@ -141,6 +141,12 @@ def test_comments_inside_an_entry_are_not_lost(config):
     assert text(config) == before
 
 
+def test_an_edit_leaves_nothing_beside_the_files(config):
+    before = sorted(os.listdir(config / "policies"))
+    site(config, "block", "roblox.com")
+    assert sorted(os.listdir(config / "policies")) == before
+
+
 def test_mode_and_link_of_the_file_stay(config, tmp_path):
     path = config / "policies" / "names.yaml"
     kept = tmp_path / "elsewhere.yaml"
@@ -154,7 +160,7 @@ def test_mode_and_link_of_the_file_stay(config, tmp_path):
 
 
 def test_a_second_edit_waits_for_the_first(config):
-    lock = os.open(config / "policies" / ".lock", os.O_RDWR | os.O_CREAT)
+    lock = os.open(config / "policies", os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     command = [sys.executable, "-m", "filterd", "site", "block", "roblox.com", "-c", str(config)]
     second = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
