@@ -114,8 +114,8 @@ def _measure(phase: Phase, args: argparse.Namespace) -> Iterator[Sample]:
 
 def _details(hit: Phase, missed: Phase) -> Iterator[Sample]:
     """What only a full run looks at, in two rounds."""
-    yield from sections.saturated(replace(hit, rounds=2), "allowed")
-    yield from sections.saturated(replace(hit, rounds=2), "blocked")
+    for kind in ("allowed", "blocked", "types"):
+        yield from sections.saturated(replace(hit, rounds=2), kind)
     yield from sections.missed(replace(missed, rounds=2), one_domain=True)
     yield from sections.paced_misses(replace(missed, rounds=2))
 

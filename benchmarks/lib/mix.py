@@ -21,7 +21,7 @@ CLASS_LINES = 30_000
 MISS_LINES = 500_000
 DISTINCT_NAMES = 200_000
 CLASSES = 20
-TYPES = (("A", 0.70), ("AAAA", 0.20), ("HTTPS", 0.10))
+TYPES = ("A",) * 7 + ("AAAA",) * 2 + ("HTTPS",)
 
 _SPACE = 1 << 24  # four syllables out of 64
 _SCRAMBLE = 0x9E3779  # odd, therefore a bijection modulo a power of two
@@ -66,14 +66,20 @@ def is_blocked_rank(rank: int) -> bool:
     return int((rank + 1) * BLOCKED_SHARE) > int(rank * BLOCKED_SHARE)
 
 
-def queries(ranks: list[int], names: list[str], count: int, seed: int) -> Iterator[str]:
-    """`count` lines "name type" for dnsperf, names drawn by Zipf's law from those at `ranks`."""
+def kind_of_rank(rank: int) -> str:
+    """The type this name is asked for. One a name, so that 24,000 names are 24,000 different questions."""
+    return TYPES[rank * 7 % len(TYPES)]
+
+
+def queries(ranks: list[int], names: list[str], count: int, seed: int, *, all_types: bool = False) -> Iterator[str]:
+    """`count` lines "name type" for dnsperf, names drawn by Zipf's law from those at `ranks`.
+
+    With `all_types` a name is asked for every type now and then, as browsers do: three times as many questions.
+    """
     draw = random.Random(SEED + seed)
     weights = list(itertools.accumulate(1 / (rank + 1) ** ZIPF_EXPONENT for rank in ranks))
-    types = [kind for kind, _ in TYPES]
-    shares = list(itertools.accumulate(share for _, share in TYPES))
     for rank in draw.choices(ranks, cum_weights=weights, k=count):
-        yield f"{names[rank]} {draw.choices(types, cum_weights=shares)[0]}"
+        yield f"{names[rank]} {draw.choice(TYPES) if all_types else kind_of_rank(rank)}"
 
 
 def misses(salt: int, count: int, *, one_domain: bool = False) -> Iterator[str]:
@@ -95,17 +101,20 @@ class Files:
         """One blocked name a line."""
         return self._made(f"names-{count}.txt", table_names(count) if count else iter(()))
 
-    def mix(self, kind: str = "mix") -> Path:
-        """Queries for one client: `mix`, `allowed` or `blocked`."""
-        return self._made(f"queries-{kind}.txt", _of_kind(kind, MIX_LINES, 0))
+    def mix(self, salt: int, kind: str = "mix") -> Path:
+        """Queries for one client: `mix`, `allowed`, `blocked` or `types`. Another `salt` draws anew from the same names."""
+        return self._made(f"queries-{kind}-{salt}.txt", _of_kind(kind, MIX_LINES, 1000 * salt))
 
-    def classes(self) -> list[Path]:
+    def classes(self, salt: int) -> list[Path]:
         """Queries for each of the CLASSES clients, drawn separately from the same names."""
-        return [self._made(f"class-{c}.txt", _of_kind("mix", CLASS_LINES, 1 + c)) for c in range(CLASSES)]
+        return [
+            self._made(f"class-{c}-{salt}.txt", _of_kind("mix", CLASS_LINES, 1000 * salt + 1 + c))
+            for c in range(CLASSES)
+        ]
 
     def warm(self) -> Path:
-        """Every name of the mix with every type, once."""
-        return self._made("warm.txt", (f"{n} {kind}" for n in zipf_mix() for kind, _ in TYPES))
+        """Every question of the mix once."""
+        return self._made("warm.txt", (f"{name} {kind_of_rank(rank)}" for rank, name in enumerate(zipf_mix())))
 
     def miss(self, salt: int, *, one_domain: bool = False) -> Path:
         """Queries never asked before; take another `salt` for each round a server lives through."""
@@ -137,7 +146,6 @@ class Files:
 
 
 def _of_kind(kind: str, count: int, seed: int) -> Iterator[str]:
-    names = zipf_mix()
-    wanted = {"mix": (True, False), "allowed": (False,), "blocked": (True,)}[kind]
+    wanted = {"allowed": (False,), "blocked": (True,)}.get(kind, (True, False))
     ranks = [rank for rank in range(MIX_NAMES) if is_blocked_rank(rank) in wanted]
-    return queries(ranks, names, count, seed)
+    return queries(ranks, zipf_mix(), count, seed, all_types=kind == "types")

@@ -17,6 +17,7 @@ _CPU_SECTIONS = {
     "hits": "Warm answers (83 % allowed, 17 % blocked names), saturated from one address",
     "hits-allowed": "Warm answers, allowed names only, saturated from one address",
     "hits-blocked": "Blocked names only, saturated from one address",
+    "hits-types": "Warm answers, every name asked for A, AAAA and HTTPS by turns, saturated from one address",
     "fixed": f"Warm answers at {RATE:,} queries/s over {mix.CLASSES} class addresses",
     "miss": "Every query a miss (random domains), saturated from one address",
     "below": "Every query a miss (random names below one domain), saturated from one address",
@@ -66,7 +67,7 @@ def machine() -> dict[str, str]:
         "load average at the start": f"{os.getloadavg()[0]:.2f} (above 0.5: something else was running)",
         "seed": str(mix.SEED),
         "mix": f"{mix.MIX_NAMES:,} names, Zipf exponent {mix.ZIPF_EXPONENT:g}, {mix.BLOCKED_SHARE:.0%} blocked, "
-        + ", ".join(f"{kind} {share:.0%}" for kind, share in mix.TYPES),
+        + ", ".join(f"{kind} {mix.TYPES.count(kind) / len(mix.TYPES):.0%}" for kind in dict.fromkeys(mix.TYPES)),
         "load": f"dnsperf, {load.OUTSTANDING} outstanding, or {RATE:,}/s from {mix.CLASSES} addresses",
     }
 

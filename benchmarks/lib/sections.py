@@ -13,6 +13,8 @@ from lib import load, mix, servers
 RATE = 20_000
 CLASS_SOURCES = tuple(f"127.0.{30 + c}.10" for c in range(mix.CLASSES))
 ONE_SOURCE = CLASS_SOURCES[1]
+WARM = 99  # the salt of queries nobody measures
+WARM_S = 2.0
 
 
 @dataclass
@@ -45,7 +47,7 @@ def warm(phase: Phase) -> None:
     blocked = [rank for rank in range(60) if mix.is_blocked_rank(rank)]
     for server in phase.running:
         load.once(server.place.port, phase.files.warm(), ONE_SOURCE, seconds=20)
-        load.saturate(server.place.port, phase.files.mix(), 1, ONE_SOURCE)
+        load.saturate(server.place.port, phase.files.mix(WARM), WARM_S, ONE_SOURCE)
         for rank in range(60):
             expected = rank in blocked and server.place.names > 0
             if not _eventually(server, asked[rank], blocked=expected):
@@ -60,19 +62,23 @@ def _eventually(server: servers.Server, name: str, *, blocked: bool) -> bool:
 
 
 def saturated(phase: Phase, kind: str = "mix") -> Iterator[Sample]:
-    """Warm answers, from one address, as fast as they come. `kind` is mix, allowed or blocked."""
-    queries = phase.files.mix(kind)
-    section = "hits" if kind == "mix" else f"hits-{kind}"
-    yield from _in_turn(phase, section, lambda s, _: load.saturate(s.place.port, queries, phase.seconds, ONE_SOURCE))
+    """Warm answers, from one address, as fast as they come. `kind` is mix, allowed, blocked or types."""
+
+    def ask(server: servers.Server, turn: int) -> load.Load:
+        return load.saturate(server.place.port, phase.files.mix(turn, kind), phase.seconds, ONE_SOURCE)
+
+    yield from _in_turn(phase, "hits" if kind == "mix" else f"hits-{kind}", ask)
 
 
 def paced(phase: Phase) -> Iterator[Sample]:
     """Warm answers at RATE in all from one address of each of 20 classes."""
-    files = phase.files.classes()
 
-    def ask(server: servers.Server, _: int) -> load.Load:
+    def ask(server: servers.Server, turn: int) -> load.Load:
+        files = phase.files.classes(turn)
         return load.paced(server.place.port, files, CLASS_SOURCES, RATE, phase.seconds).finish()
 
+    for server in phase.running:
+        ask(server, WARM)
     yield from _in_turn(phase, "fixed", ask)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from lib import load, servers
-from lib.sections import CLASS_SOURCES, RATE, Phase, Sample
+from lib.sections import CLASS_SOURCES, RATE, WARM, Phase, Sample
 
 BEFORE_S = 2.0
 BETWEEN_S = 2.0
@@ -36,7 +36,7 @@ def _restart(server: servers.Server) -> Callable[[], None]:
 def _under_load(server: servers.Server, phase: Phase, action: Callable[[], None] | None) -> dict[str, float]:
     began = time.monotonic()
     seconds = LOAD_S if action else LOAD_S / 2
-    running = load.paced(server.place.port, phase.files.classes(), CLASS_SOURCES, RATE, seconds, latencies=True)
+    running = load.paced(server.place.port, phase.files.classes(WARM), CLASS_SOURCES, RATE, seconds, latencies=True)
     done = 0
     time.sleep(BEFORE_S)
     while action and done < SWAPS and time.monotonic() - began < LOAD_S - BETWEEN_S:
