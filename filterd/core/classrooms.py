@@ -16,7 +16,11 @@ Network = IPv4Network | IPv6Network
 
 def client_address(text: str) -> Address:
     """A socket's peer address: scope stripped, IPv4-mapped IPv6 as IPv4. Raises ValueError."""
-    address = ip_address(text.partition("%")[0])
+    return plain_address(ip_address(text.partition("%")[0]))
+
+
+def plain_address(address: Address) -> Address:
+    """An IPv4-mapped IPv6 address as the IPv4 address it is."""
     return (address.version == 6 and address.ipv4_mapped) or address
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+from ipaddress import ip_address
+
 from filterd.core.cache import Replies
-from filterd.core.classrooms import client_address
+from filterd.core.classrooms import Address, plain_address
 from filterd.core.exchange import UDP
 from filterd.core.forwarder import Forwarder
 from filterd.core.matrix import Row
@@ -24,49 +28,69 @@ class Client:
         self.tcp = 0  # open TCP connections
 
 
+def client_key(peer: tuple[str, ...]) -> bytes:
+    """A TCP peer name as the key that UDP has for the same client: 4 bytes of IPv4, or 16 of IPv6 and 4 of scope."""
+    host = peer[0].partition("%")[0]
+    if ":" not in host:
+        return socket.inet_pton(socket.AF_INET, host)
+    return socket.inet_pton(socket.AF_INET6, host) + int(peer[3]).to_bytes(4, sys.byteorder)
+
+
+def read_key(key: bytes) -> tuple[Address, str | None]:
+    """Address, and the interface where the address says nothing without it."""
+    if len(key) == 4:
+        return ip_address(key), None
+    address = plain_address(ip_address(key[:16]))
+    scope = int.from_bytes(key[16:], sys.byteorder)
+    if not scope:
+        return address, None
+    try:
+        return address, socket.if_indextoname(scope)
+    except OSError:  # the interface has gone since
+        return address, None
+
+
 class Clients:
     """All clients of a worker. Addresses outside the school's networks are not kept."""
 
     def __init__(self, forwarder: Forwarder) -> None:
         self._forwarder = forwarder
-        self._by_address: dict[str, Client] = {}
+        self._by_key: dict[bytes, Client] = {}
         self._number = 0
-        self.get = self._by_address.get
+        self.get = self._by_key.get
         self.outside = 0
         self.limited = 0
 
     def __len__(self) -> int:
-        return len(self._by_address)
+        return len(self._by_key)
 
     def renew(self) -> None:
         """A snapshot was swapped in: every client's row is looked up anew at its next packet, its tokens stay."""
         self._number += 1
-        for client in self._by_address.values():
+        for client in self._by_key.values():
             client.memo = {}
 
-    def find(self, address: str, now: float) -> Client | None:
-        """The client at `address` with its row of now; None outside the school's networks."""
-        client = self._by_address.get(address)
+    def find(self, key: bytes, now: float) -> Client | None:
+        """The client with its row of now; None outside the school's networks. `key`: see `client_key`."""
+        client = self._by_key.get(key)
         if client is not None and client.seen == self._number:
             return client
         snapshot = self._forwarder.snapshot
-        parsed = client_address(address)
-        interface = address.partition("%")[2] or None
-        if not snapshot.classrooms.may_ask(parsed):
-            self._by_address.pop(address, None)
+        address, interface = read_key(key)
+        if not snapshot.classrooms.may_ask(address):
+            self._by_key.pop(key, None)
             self.outside += 1
             return None
-        place = snapshot.classrooms.find(parsed, interface)
+        place = snapshot.classrooms.find(address, interface)
         row = snapshot.row_of_place(place)
         memo = self._forwarder.memo.young(row.index, UDP) if row is not None else {}
         if client is not None:
             client.row, client.place, client.memo, client.seen = row, place, memo, self._number
             return client
         limits = self._forwarder.limits
-        if len(self._by_address) >= limits.clients:
-            oldest = next(iter(self._by_address))
-            del self._by_address[oldest]
-        client = self._by_address[address] = Client(row, place, memo, limits.burst, now, self._number)
+        if len(self._by_key) >= limits.clients:
+            del self._by_key[next(iter(self._by_key))]
+        client = self._by_key[key] = Client(row, place, memo, limits.burst, now, self._number)
         return client
 
     def refill(self, client: Client, now: float) -> bool:

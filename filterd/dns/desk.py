@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Protocol, cast
 
 from filterd.core.exchange import Exchange
-from filterd.core.forwarder import Forwarder, Send
+from filterd.core.forwarder import ATTEMPT_S, Forwarder, Send
 from filterd.core.matrix import Row
 
 log = logging.getLogger("filterd.dns")
@@ -69,15 +69,22 @@ class Desk:
         self._do(self._forwarder.unreachable(exchange, monotonic()))
 
     def arm(self) -> None:
-        """Set the timer for the forwarder's deadline. Deadlines come in order, so an armed one is never too late."""
-        if self._timer is None:
-            deadline = self._forwarder.deadline()
-            if deadline is not None:
-                self._timer = self._loop.call_at(deadline, self._tick)
+        """Set the timer for the forwarder's deadline. Attempts come due in order, so only a probe's can be too late."""
+        timer = self._timer
+        if timer is not None:
+            if timer.when() <= self._loop.time() + ATTEMPT_S:
+                return
+            timer.cancel()
+        deadline = self._forwarder.deadline()
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
-        sends, exchanges = self._forwarder.tick(monotonic())
+        try:
+            sends, exchanges = self._forwarder.tick(monotonic())
+        except Exception:  # noqa: BLE001  as above: the timer must go on for all the other questions
+            self._fault("a time-out")
+            sends, exchanges = [], []
         self._do(sends)
         for exchange in exchanges:
             self.upstream.send(exchange)

@@ -37,34 +37,43 @@ class Listener:
 def parse_address(text: str) -> tuple[str, int]:
     """`127.0.0.1:53` or `[::1]:53` as (host, port). Raises ValueError."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        address = ipaddress.ip_address(host[1:-1] if bracketed else host)
+    except ValueError:
+        address = None
+    good = colon and port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536
+    if address is None or not good or bracketed != (address.version == 6):
         raise ValueError(f"{text!r} is not ADDRESS:PORT, as 192.168.1.1:53 or [fd00::1]:53")
-    return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+    return str(address), int(port)
 
 
 def bind(addresses: tuple[str, ...], workers: int) -> list[list[Listener]]:
-    """For each worker one UDP and one TCP listener per address. Raises OSError naming the address."""
+    """For each worker one UDP and one TCP listener per address. Raises OSError naming the address.
+
+    SO_REUSEPORT would let a second filter of the same user join in and take half of the queries, so each address is
+    first bound without it.
+    """
     groups: list[list[Listener]] = [[] for _ in range(workers)]
     for text in addresses:
         host, port = parse_address(text)
         for transport, kind in (("udp", socket.SOCK_DGRAM), ("tcp", socket.SOCK_STREAM)):
-            members = []
-            for group in groups:
-                try:
-                    member = _bound(host, port, kind)
-                except OSError as error:
-                    raise OSError(error.errno, f"cannot listen on {text} ({transport}): {error.strerror}") from None
-                members.append(member)
+            try:
+                _bound(host, port, kind, shared=False).close()
+                members = [_bound(host, port, kind) for _ in groups]
+            except OSError as error:
+                raise OSError(error.errno, f"cannot listen on {text} ({transport}): {error.strerror}") from None
+            for group, member in zip(groups, members, strict=True):
                 group.append(Listener(transport, text, member))
             steer(members)
     return groups
 
 
-def _bound(host: str, port: int, kind: int) -> socket.socket:
+def _bound(host: str, port: int, kind: int, shared: bool = True) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if kind == socket.SOCK_STREAM:

@@ -24,8 +24,13 @@ class Tallies:
         now = _counters(worker)
         before = self._reported
         self._reported = now
-        increases = [[*key, value - before.get(key, 0)] for key, value in now.items() if value != before.get(key, 0)]
-        return {"counters": increases, "gauges": [[*key, value] for key, value in _gauges(worker).items()]}
+        increases = [[*key, _increase(value, before.get(key, 0))] for key, value in now.items() if value != before.get(key, 0)]
+        return {"counters": [found for found in increases if found[-1]], "gauges": [[*key, value] for key, value in _gauges(worker).items()]}
+
+
+def _increase(value: float, before: float) -> float:
+    """What came since. A smaller value began anew at zero: other upstreams were configured."""
+    return value - before if value >= before else value
 
 
 def _counters(worker: Worker) -> Counts:

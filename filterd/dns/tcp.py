@@ -8,7 +8,7 @@ from typing import Final
 
 from filterd.core.exchange import TCP
 from filterd.core.forwarder import Forwarder
-from filterd.dns.clients import Client, Clients
+from filterd.dns.clients import Client, Clients, client_key
 from filterd.dns.desk import Desk
 
 MESSAGE_S: Final = 5.0  # a whole message within this time of its first byte, or the connection closes
@@ -49,7 +49,7 @@ class Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._client: Client | None = None
-        self._address = ""
+        self._key = b""
         self.message_since: float | None = None
         self.last = monotonic()
 
@@ -58,7 +58,8 @@ class Connection(asyncio.Protocol):
         server = self._server
         limits = server.forwarder.limits
         peer = transport.get_extra_info("peername")
-        client = server.clients.find(peer[0], self.last) if peer else None
+        self._key = client_key(peer) if peer else b""
+        client = server.clients.find(self._key, self.last) if peer else None
         if (
             client is None
             or client.tcp >= limits.tcp_connections_per_client
@@ -68,7 +69,7 @@ class Connection(asyncio.Protocol):
             transport.abort()
             return
         client.tcp += 1
-        self._transport, self._client, self._address = transport, client, peer[0]
+        self._transport, self._client = transport, client
         server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -93,7 +94,7 @@ class Connection(asyncio.Protocol):
 
     def _query(self, packet: bytes, now: float) -> None:
         server = self._server
-        client = server.clients.find(self._address, now)
+        client = server.clients.find(self._key, now)
         if client is None or packet[2] & 0x80:  # no longer ours to serve; a response is not a question
             self.close()
             return

@@ -1,6 +1,6 @@
 """The hot path: drain a UDP socket, answer from the memo, hand the rest to the forwarder.
 
-Every line of `_readable` runs for every packet of a school, so it makes no object but the packet's own bytes.
+Every line of `_readable` runs for every packet of a school, so it makes no object but the bytes it looks up.
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from time import monotonic
-from typing import Any, Final
+from typing import cast
 
 from filterd.core.exchange import UDP
+from filterd.dns.batch import Batch, sendto_address
 from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
-
-BATCH: Final = 64  # packets per wake-up, so that upstream answers and TCP get their turn
-RECEIVE_BYTES: Final = 4096
 
 
 class UdpListener:
@@ -24,6 +22,7 @@ class UdpListener:
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, clients: Clients, desk: Desk) -> None:
         self._loop = loop
         self._socket = sock
+        self._batch = Batch(sock)
         self._clients = clients
         self._desk = desk
         self.memo_hits = 0
@@ -33,43 +32,55 @@ class UdpListener:
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
 
-    def reply(self, address: Any, packet: bytes) -> None:
-        """Send one reply; a full socket buffer drops it, as the network might."""
+    def reply(self, address: object, packet: bytes) -> None:
+        """Send one late reply; a full socket buffer drops it, as the network might."""
         try:
-            self._socket.sendto(packet, address)
+            self._socket.sendto(packet, sendto_address(cast(bytes, address)))
         except OSError:
             self.unsent += 1
 
     def _readable(self) -> None:
+        batch = self._batch
+        count = batch.receive()  # at most one batch a wake-up, so that upstream answers and TCP get their turn
         now = monotonic()
-        receive, send = self._socket.recvfrom, self._socket.sendto
-        known, clients, slow = self._clients.get, self._clients, self._desk.query
-        hits = 0
-        for _ in range(BATCH):
-            try:
-                packet, address = receive(RECEIVE_BYTES)
-            except OSError:  # BlockingIOError: drained
-                break
-            client = known(address[0])
-            if client is None:
-                client = clients.find(address[0], now)
-                if client is None:
-                    continue
-            client.tokens -= 1
-            if client.tokens < 0 and not clients.refill(client, now):
-                continue
-            entry = client.memo.get(packet[2:])
-            if entry is not None and entry[0] > now:
-                try:
-                    send(packet[:2] + entry[1], address)
-                except OSError:
-                    self.unsent += 1
-                entry[2][0] += 1
-                hits += 1
-                continue
-            client = clients.find(address[0], now)
+        data, view, names = batch.data, batch.view, batch.names
+        lengths, reply_lengths = batch.lengths, batch.reply_lengths
+        known, clients = self._clients.get, self._clients
+        hits = unanswered = 0  # slots from `unanswered` on hold replies that are not sent yet
+        for slot, at, name, name_end in batch.slots[:count]:
+            key = bytes(names[name:name_end])
+            client = known(key) or clients.find(key, now)
             if client is not None:
-                reply = slow(packet, UDP, client.row, (self, address), now)
-                if reply is not None:
-                    self.reply(address, reply)
+                client.tokens -= 1
+                if client.tokens >= 0 or clients.refill(client, now):
+                    entry = client.memo.get(bytes(view[at + 2 : at + lengths[slot]]))
+                    if entry is not None and entry[0] > now:
+                        reply = entry[1]
+                        size = len(reply) + 2
+                        data[at + 2 : at + size] = reply  # the id of the query stays in front of it
+                        reply_lengths[slot] = size
+                        entry[2][0] += 1
+                        hits += 1
+                        continue
+                    if self._ask(slot, at, key, now):
+                        continue
+            if slot > unanswered:
+                self.unsent += batch.send(unanswered, slot)
+            unanswered = slot + 1
+        if count > unanswered:
+            self.unsent += batch.send(unanswered, count)
         self.memo_hits += hits
+
+    def _ask(self, slot: int, at: int, key: bytes, now: float) -> bool:
+        """Ask the forwarder; True if its reply is in the slot already."""
+        batch = self._batch
+        client = self._clients.find(key, now)
+        if client is None:
+            return False
+        packet = bytes(batch.view[at : at + batch.lengths[slot]])
+        reply = self._desk.query(packet, UDP, client.row, (self, batch.peer(slot)), now)
+        if reply is None:
+            return False
+        batch.data[at : at + len(reply)] = reply
+        batch.reply_lengths[slot] = len(reply)
+        return True

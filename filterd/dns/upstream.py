@@ -136,7 +136,10 @@ class Upstreams:
             at = self._two_random_bytes()[0] % POOL
             flight = carrier.sockets[at]
             if flight.uses >= POOL_USES:
-                flight = carrier.sockets[at] = self._open(carrier)  # the old one closes with its last exchange
+                old, flight = flight, self._open(carrier)
+                carrier.sockets[at] = flight
+                if not old.exchanges:  # else it closes with its last one
+                    self._close(old)
         flight.uses += 1
         return flight
 
