@@ -1,18 +1,20 @@
 """The answer cache (raw upstream answers, no verdicts, outlives every snapshot) and the reply memo (belongs to one).
 
-Both are bounded in bytes. Sizes are estimates of what CPython really keeps for an entry, measured by
-`benchmarks/`: the objects, their headers and their share of the dict.
+Both are bounded in bytes. Sizes are what CPython really keeps for an entry: the objects, their headers and their share
+of the dict. The constants were measured with tracemalloc; `tests/core/test_cache.py` measures them again.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 from filterd.core.wire import Answer
 
-_ENTRY_BYTES = 640  # key, tuples, floats and dict slot of one answer
-_MEMO_BYTES = 300
-
+_ENTRY_BYTES = 640  # key, tuples, floats, list node and dict slot of one answer
+_TTL_BYTES = 40  # a slot and an int; offsets up to 256 are shared ints
+_TARGET_BYTES = 48
+_MEMO_BYTES = 240
 
 Replies = dict[bytes, tuple[float, bytes, list[int]]]
 
@@ -27,25 +29,32 @@ class Entry(NamedTuple):
 
 
 class AnswerCache:
-    """Least recently used out first; a dict keeps its order, so no second structure is needed."""
+    """Least recently used out first.
+
+    An OrderedDict, because a plain dict finds its first key by walking over the holes that evictions left: with a full
+    cache that cost more than all the rest of a miss.
+    """
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         self.size_bytes = 0
-        self._entries: dict[bytes, Entry] = {}
+        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def get(self, key: bytes) -> Entry | None:
         """The entry, fresh or stale, now the most recently used."""
-        entry = self._entries.pop(key, None)
+        entry = self._entries.get(key)
         if entry is not None:
-            self._entries[key] = entry
+            self._entries.move_to_end(key)
         return entry
 
     def put(self, key: bytes, answer: Answer, now: float, ttl_s: float) -> None:
-        size = _ENTRY_BYTES + len(key) + len(answer.body) + 8 * len(answer.ttls) + 90 * len(answer.targets)
+        body = len(answer.body)
+        size = _ENTRY_BYTES + len(key) + body + (8 if body < 256 else _TTL_BYTES) * len(answer.ttls)
+        if answer.targets:
+            size += sum(map(len, answer.targets)) + _TARGET_BYTES * len(answer.targets)
         old = self._entries.pop(key, None)
         if old is not None:
             self.size_bytes -= old.bytes
@@ -54,7 +63,7 @@ class AnswerCache:
         self.size_bytes += size
         self._entries[key] = Entry(answer, now, now + ttl_s, size)
         while self.size_bytes > self.limit_bytes:
-            self.size_bytes -= self._entries.pop(next(iter(self._entries))).bytes
+            self.size_bytes -= self._entries.popitem(last=False)[1].bytes
 
     def clear(self) -> None:
         self._entries.clear()
@@ -102,7 +111,10 @@ class Memo:
 
     def _put(self, row: int, transport: str, key: bytes, entry: tuple[float, bytes, list[int]]) -> None:
         young = self.young(row, transport)
-        if key not in young:
+        known = young.get(key)
+        if known is not None:
+            self._young_bytes += len(entry[1]) - len(known[1])
+        else:
             self._young_bytes += _MEMO_BYTES + len(key) + len(entry[1])
             if self._young_bytes > self.limit_bytes // 2:
                 self._old = {at: dict(replies) for at, replies in self._young.items()}

@@ -56,6 +56,7 @@ EDE_OPTION: Final = 15  # RFC 8914
 OPT_BYTES: Final = 11  # an OPT without options
 MAX_OPTIONS: Final = 32  # an OPT with more is somebody's attack
 MAX_RECORDS: Final = 6000  # more than the smallest records that fit in 64 KiB
+MAX_TARGETS: Final = 11  # CNAMEs in one answer; all of them are judged, so a longer chain cannot hide its end
 
 _HEADER = Struct("!HHHHHH")
 _TWO = Struct("!HH")
@@ -234,9 +235,10 @@ def read_name(packet: bytes, at: int) -> bytes:
 
 
 class Answer(NamedTuple):
-    """An upstream's reply without id, question and OPT; offsets and pointers count from the start of the message.
+    """An upstream's reply without id, question and OPT; pointers in `body` count from the start of the message.
 
     `ttls` are the offsets of the TTLs in `body`; `targets` the wire names of CNAMEs in order, in lower case.
+    `negative`: NXDOMAIN or no data (RFC 2308 section 2), at the end of a CNAME chain too.
     """
 
     flags: int
@@ -245,10 +247,13 @@ class Answer(NamedTuple):
     ttls: tuple[int, ...]
     ttl_s: int  # the least TTL; for a negative answer what RFC 2308 section 5 says; 0 if nothing says
     targets: tuple[bytes, ...]
+    negative: bool
 
 
 def read_answer(packet: bytes, start: int) -> Answer:
-    """Check an upstream's reply whose question ended at `start`. Raises WireError if it is not a DNS message."""
+    """Check an upstream's reply whose question ended at `start`. Raises WireError if it is not a DNS message, if its
+    CNAMEs loop or never end, and for an extended RCODE, which is never an answer.
+    """
     _, flags, _, answers, authorities, additionals = read_header(packet)
     total = answers + authorities + additionals
     if total > MAX_RECORDS:
@@ -256,9 +261,10 @@ def read_answer(packet: bytes, start: int) -> Answer:
     size = len(packet)
     at = start
     ttls: list[int] = []
+    zeroed: list[int] = []
     targets: list[bytes] = []
     least = 1 << 31
-    negative = None
+    soa_ttl = None
     kept = additionals
     end = -1
     for index in range(total):
@@ -274,26 +280,51 @@ def read_answer(packet: bytes, start: int) -> Answer:
             # Hop by hop (RFC 6891 section 6.2.3). What stands behind it is dropped, not moved: pointers count bytes.
             if index < answers + authorities or packet[owner]:
                 raise WireError("misplaced OPT")
+            if ttl >> 24:
+                raise WireError("an extended RCODE")
             if end < 0:
                 end = owner
                 kept = index - answers - authorities
         elif end < 0:
             if ttl >> 31:  # RFC 2181 section 8: treat it as 0
                 ttl = 0
-                packet = packet[: at + 4] + b"\0\0\0\0" + packet[at + 8 :]
+                zeroed.append(at + 4)
             ttls.append(at + 4 - start)
             if index < answers:
-                least = min(least, ttl)
+                if ttl < least:
+                    least = ttl
                 if kind == CNAME:
+                    if skip_name(packet, data) != data + length:
+                        raise WireError("a CNAME's name does not fill its data")
                     targets.append(read_name(packet, data).lower())
             elif kind == SOA and index < answers + authorities and length >= 22:
-                negative = min(ttl, _U32.unpack_from(packet, data + length - 4)[0])
+                soa_ttl = min(ttl, _U32.unpack_from(packet, data + length - 4)[0])
         at = data + length
     if end < 0:
         end = at
-    if flags & RCODE_MASK == NXDOMAIN or not answers or len(targets) == answers:
-        least = min(least, negative) if negative is not None else 0
-    return Answer(flags, (answers, authorities, kept), packet[start:end], tuple(ttls), least, tuple(targets))
+    negative = flags & RCODE_MASK == NXDOMAIN or not answers
+    if targets:
+        _check_chain(packet, start, targets)
+        negative = negative or (len(targets) == answers and _TWO.unpack_from(packet, start - 4)[0] != CNAME)
+    if negative:
+        least = min(least, soa_ttl) if soa_ttl is not None else 0
+    if zeroed:
+        packet = _with_zeroes(packet, zeroed)
+    return Answer(flags, (answers, authorities, kept), packet[start:end], tuple(ttls), least, tuple(targets), negative)
+
+
+def _check_chain(packet: bytes, start: int, targets: list[bytes]) -> None:
+    if len(targets) > MAX_TARGETS:
+        raise WireError("too long a chain of CNAMEs")
+    if len({*targets, packet[HEADER_BYTES : start - 4].lower()}) <= len(targets):
+        raise WireError("a loop of CNAMEs")
+
+
+def _with_zeroes(packet: bytes, offsets: list[int]) -> bytes:
+    changed = bytearray(packet)
+    for offset in offsets:
+        _U32.pack_into(changed, offset, 0)
+    return bytes(changed)
 
 
 def age(message: bytearray, start: int, ttls: tuple[int, ...], elapsed_s: int, cap_s: int) -> None:
