@@ -14,8 +14,6 @@ _HARMLESS = frozenset({b"important", b"all", b""})  # the rest narrows a rule to
 
 
 def read(line: bytes) -> Found:
-    if line.startswith(b"||") and line.endswith(b"^") and b"*" not in line:
-        return line[2:-1]
     if line.startswith(b"@@"):
         return _rule(line[2:], EXCEPTION)
     if line.startswith(b"#") or any(mark in line for mark in _COSMETIC):
@@ -55,4 +53,4 @@ def _reader() -> Reader:
     return read
 
 
-FORMAT = Format("adblock", _reader, comments=b"![")
+FORMAT = Format("adblock", _reader, comments=b"![", around=(b"||", b"^"))

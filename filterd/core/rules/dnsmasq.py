@@ -11,8 +11,6 @@ from filterd.core.rules.model import SUBTREE, Format, Found, Kind, Reader, witho
 
 
 def read(line: bytes) -> Found:
-    if line.startswith(b"local=/") and line.endswith(b"/") and line.count(b"/") == 2:
-        return _name(line[7:-1])
     setting, mark, value = without_comment(line).removeprefix(b"--").partition(b"=")
     setting = setting.strip()
     if not setting.replace(b"-", b"").isalnum() or b"." in setting:
@@ -36,4 +34,4 @@ def _reader() -> Reader:
     return read
 
 
-FORMAT = Format("dnsmasq", _reader)
+FORMAT = Format("dnsmasq", _reader, around=(b"local=/", b"/"))

@@ -23,5 +23,5 @@ def _reader() -> Reader:
     return read
 
 
-FORMAT = Format("domains", _reader, comments=b"#!;")
-WILDCARD = Format("wildcard", _reader, comments=b"#!;")
+FORMAT = Format("domains", _reader, comments=b"#!;", around=(b"", b""))
+WILDCARD = Format("wildcard", _reader, comments=b"#!;", around=(b"*.", b""))

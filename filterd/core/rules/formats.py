@@ -12,7 +12,7 @@ from filterd.core.rules import adblock, dnsmasq, domains, hosts, rpz, unbound, v
 from filterd.core.rules.model import Format
 from filterd.errors import ListError
 
-UT1 = Format("ut1", domains.FORMAT.reader, comments=domains.FORMAT.comments)
+UT1 = Format("ut1", domains.FORMAT.reader, comments=domains.FORMAT.comments, around=domains.FORMAT.around)
 FORMATS = {
     f.name: f
     for f in (

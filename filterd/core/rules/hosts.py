@@ -18,9 +18,6 @@ LOCAL = frozenset(
 
 
 def read(line: bytes) -> Found:
-    if line.startswith(b"0.0.0.0 ") and line.count(b" ") == 1 and b"#" not in line and b"\t" not in line:
-        name = line[8:]
-        return Kind.LOCAL if name.lower() in LOCAL else name
     words = without_comment(line).split()
     if len(words) < 2:
         return Kind.MALFORMED
@@ -54,4 +51,4 @@ def _reader() -> Reader:
     return read
 
 
-FORMAT = Format("hosts", _reader, covers=EXACT)
+FORMAT = Format("hosts", _reader, covers=EXACT, around=(b"0.0.0.0 ", b""))

@@ -53,6 +53,7 @@ reason for giving none, or None for a line that is no rule at all (a header)."""
 
 Reader = Callable[[bytes], Found]
 KeyOf = Callable[[bytes], "bytes | Kind"]
+QuickKeyOf = Callable[[bytes], "bytes | None"]
 Include = Callable[[str], "Iterable[bytes] | None"]
 
 
@@ -65,6 +66,7 @@ class Format:
     covers: int = SUBTREE
     comments: bytes = b"#"  # a line that begins with one of these bytes is a comment
     indent: bool = False  # leading blanks mean something
+    around: tuple[bytes, bytes] | None = None  # most lines are this, a plain name, and that: they need no reader
     longest_wins: bool = False  # between a block and an exception of one source; otherwise the exception wins
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from filterd.core.rules import lines, v2fly
 from filterd.core.rules.formats import detect, format_of
-from filterd.core.rules.keys import key_maker
+from filterd.core.rules.keys import key_maker, quick_key_maker
 from filterd.core.rules.model import (
     CODE_OF_COVERS,
     CODES,
@@ -59,10 +59,19 @@ def _read(
     codes = _codes(source.covers)
     plain = codes[form.covers]
     plain_is_exact = plain == EXACT
+    quick_key_of = quick_key_maker(suffixes)
+    before, after = form.around or (b"", b"\n")  # no line ends in a line end: the quick way never fits
+    start, stop = len(before), -len(after) or None
     for file, number, batch in batches:
         report.lines += len(batch)
         for raw_line in batch:
             number += 1
+            if raw_line.startswith(before) and raw_line.endswith(after):
+                quick = quick_key_of(raw_line[start:stop])
+                if quick is not None:
+                    report.entries += 1
+                    yield (quick + b"$" if plain_is_exact else quick), plain
+                    continue
             line = strip(raw_line)
             if not line or line[0] in comments:
                 continue

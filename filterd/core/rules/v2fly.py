@@ -86,4 +86,4 @@ def _reader() -> Reader:
     return read
 
 
-FORMAT = Format("v2fly", _reader)
+FORMAT = Format("v2fly", _reader, around=(b"", b""))
