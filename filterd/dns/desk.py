@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import monotonic
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from filterd.core.exchange import Exchange
 from filterd.core.forwarder import ATTEMPT_S, Forwarder, Send
 from filterd.core.matrix import Row
 
 log = logging.getLogger("filterd.dns")
+
+FAULT_PAUSE_S: Final = 0.1
 
 
 class ReplyTo(Protocol):
@@ -84,7 +86,8 @@ class Desk:
             sends, exchanges = self._forwarder.tick(monotonic())
         except Exception:  # noqa: BLE001  as above: the timer must go on for all the other questions
             self._fault("a time-out")
-            sends, exchanges = [], []
+            self._timer = self._loop.call_later(FAULT_PAUSE_S, self._tick)
+            return
         self._do(sends)
         for exchange in exchanges:
             self.upstream.send(exchange)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -20,9 +21,11 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.process_collector import ProcessCollector
 
 from filterd.core import wire
+from filterd.core.policy import Policy
 from filterd.dns import sockets
 from filterd.dns.notify import notify, watchdog_s
 from filterd.dns.supervisor import WorkerProcess
+from filterd.errors import TableError
 from filterd.live.published import Published
 from filterd.live.snapshots import open_table
 from filterd.metrics.dns import DnsMetrics, TableState
@@ -31,8 +34,11 @@ log = logging.getLogger("filterd.dns")
 
 STATE_POLL_S: Final = 0.1
 CONFIG_POLL_S: Final = 0.5
+WORKER_POLL_S: Final = 0.5
 SELF_QUERY_S: Final = 2.0
-STOP_S: Final = 3.0
+SELF_ANSWER_S: Final = 1.0
+STOP_S: Final = 1.5  # with the longest self-query under way still within 3 s
+OPEN_FILES: Final = 16384  # connections of clients and, for each question, a socket to its upstream
 SELF_QUESTION: Final = b"\x09self-test\x07invalid\0\0\1\0\1"  # RFC 6761: answered here, never forwarded
 
 
@@ -59,6 +65,7 @@ class Parent:
 
     async def run(self) -> None:
         """Serve until told to stop. Raises OSError where a socket cannot be had."""
+        _allow_open_files()
         policy = self._published.policy
         count = self._flags.workers or policy.workers
         groups = sockets.from_systemd(count)
@@ -69,7 +76,10 @@ class Parent:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        self._workers = [WorkerProcess(i, group, self._orders, self._message) for i, group in enumerate(groups)]
+        self._started_with = _fixed(policy)
+        self._workers = [
+            WorkerProcess(i, group, self._orders, self._message, self._ended) for i, group in enumerate(groups)
+        ]
         for worker in self._workers:
             await worker.start()
         self._describe()
@@ -79,7 +89,8 @@ class Parent:
             jobs = [
                 tasks.create_task(self._announce(addresses)),
                 tasks.create_task(self._watch()),
-                tasks.create_task(self._watch_workers(addresses)),
+                tasks.create_task(self._watch_workers()),
+                tasks.create_task(self._query_itself(addresses)),
             ]
             await self._stop.wait()
             notify("STOPPING=1")
@@ -87,8 +98,9 @@ class Parent:
                 job.cancel()
         for worker in self._workers:
             worker.stop()
+        deadline = monotonic() + STOP_S
         for worker in self._workers:
-            worker.wait(STOP_S)
+            worker.wait(max(0.0, deadline - monotonic()))
         for group in groups:
             for listener in group:
                 listener.socket.close()
@@ -112,10 +124,23 @@ class Parent:
         if changed:
             for worker in self._workers:
                 worker.tell()
+            if _fixed(self._published.policy) != self._started_with:
+                log.warning("listen, metrics and workers of school.yaml are taken at a start only: restart for them")
 
     def _message(self, worker: int, message: dict[str, Any]) -> None:
         if "counts" in message:
             self._metrics.report(worker, message["counts"])
+        if "refused" in message:
+            log.error("worker %d: %s", worker, message["refused"])
+            self._recheck()
+
+    def _ended(self, worker: int) -> None:
+        self._metrics.gone(worker)
+        self._recheck()
+
+    def _recheck(self) -> None:
+        """A worker died or could not map the table: perhaps the table was damaged after it had been verified."""
+        self._changed(self._published.recheck_table())
 
     def _describe(self) -> None:
         published, metrics = self._published, self._metrics
@@ -149,29 +174,44 @@ class Parent:
         notify(f"READY=1\nSTATUS=table {published.generation or 'none'}\nMAINPID={os.getpid()}")
 
     async def _watch(self) -> None:
-        looks = 0
+        looks = faults = 0
         while True:
             await asyncio.sleep(STATE_POLL_S)
             looks += 1
-            changed = self._published.poll_state()
-            if looks % round(CONFIG_POLL_S / STATE_POLL_S) == 0:
-                changed |= self._published.poll_config()
-                self._describe()
-            if changed:
-                self._changed(True)
+            try:
+                self._look(with_config=looks % round(CONFIG_POLL_S / STATE_POLL_S) == 0)
+            except Exception:
+                # A bug on strange files must not end the service: what is in force is served on.
+                faults += 1
+                if faults & (faults - 1) == 0:
+                    log.exception("internal error %d while looking at the files; what is in force stays", faults)
 
-    async def _watch_workers(self, addresses: list[str]) -> None:
+    def _look(self, with_config: bool) -> None:
+        changed = self._published.poll_state()
+        if with_config:
+            changed |= self._published.poll_config()
+            self._describe()
+        if changed:
+            self._changed(True)
+
+    async def _watch_workers(self) -> None:
+        """Replaces who hangs; counts who is up."""
+        while True:
+            for worker in self._workers:
+                worker.check(monotonic())
+            self._metrics.workers = sum(worker.ready.is_set() for worker in self._workers)
+            self._metrics.worker_restarts = sum(worker.restarts for worker in self._workers)
+            await asyncio.sleep(WORKER_POLL_S)
+
+    async def _query_itself(self, addresses: list[str]) -> None:
         """Self-queries through the real sockets; the watchdog hears of nothing else."""
         for worker in self._workers:
             await worker.ready.wait()
         interval_s = min(SELF_QUERY_S, (watchdog_s() or SELF_QUERY_S * 2) / 2)
+        patience_s = min(SELF_ANSWER_S, interval_s)
         while True:
-            now = monotonic()
-            for worker in self._workers:
-                worker.check(now)
-            self._metrics.workers = sum(worker.ready.is_set() for worker in self._workers)
-            self._metrics.worker_restarts = sum(worker.restarts for worker in self._workers)
-            answered = all([await asyncio.to_thread(self_query, address, interval_s) for address in addresses])
+            asked = [asyncio.to_thread(self_query, address, patience_s) for address in addresses]
+            answered = all(await asyncio.gather(*asked))
             if answered:
                 notify("WATCHDOG=1")
             else:
@@ -202,7 +242,24 @@ def self_query(address: str, timeout_s: float) -> bool:
 
 
 def table_state(directory: Path | None) -> TableState:
-    """What the metrics say about a verified table."""
-    table = open_table(directory)
+    """What the metrics say about a verified table; of one that was damaged since, no more than its name."""
+    try:
+        table = open_table(directory)
+    except TableError as error:
+        log.error("no figures of the table: %s", error)
+        return TableState(directory.name if directory is not None else "")
     sources = {source.id: (source.entries, float(source.list_time)) for source in table.sources}
     return TableState(table.generation, table.names, table.built_at, sources)
+
+
+def _fixed(policy: Policy) -> tuple[object, ...]:
+    """What only a start can change: sockets and processes."""
+    return policy.listen, policy.metrics, policy.workers
+
+
+def _allow_open_files() -> None:
+    """Raise the soft limit of open files, which the workers inherit; epoll has no use for the low default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

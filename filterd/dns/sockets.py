@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Final
 
 SO_ATTACH_REUSEPORT_CBPF: Final = 51
-IPV6_FREEBIND: Final = 78
 RECEIVE_BYTES: Final = 4 << 20  # a burst of 64 clients must fit while a worker is being replaced
 TCP_BACKLOG: Final = 256
 LISTEN_FDS_START: Final = 3  # sd_listen_fds(3)

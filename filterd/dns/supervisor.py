@@ -10,19 +10,29 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+import filterd
 from filterd.dns.channel import Channel
 from filterd.dns.sockets import Listener
 
 log = logging.getLogger("filterd.dns")
 
 BEAT_S: Final = 4.0  # a worker reports every second; one that has not for so long hangs
+LATE_LOOKS: Final = 3  # looks in a row that find it late: after a pause of the whole machine the first means nothing
 START_S: Final = 20.0
 RESTART_S: Final = 0.05
 RESTART_MAX_S: Final = 5.0
 STEADY_S: Final = 60.0  # a worker that lived this long died of something new
+
+# Not `-m`, which would look for modules in the current directory first, whosever it is; nor just the installed package,
+# which need not be the one that runs here.
+PACKAGE_ROOT: Final = str(Path(filterd.__file__).parent.parent)
+WORKER_PROGRAM: Final = (
+    "import sys; sys.path.insert(0, sys.argv.pop()); from filterd.dns.worker import main; sys.exit(main(sys.argv[1]))"
+)
 
 
 class WorkerProcess:
@@ -34,6 +44,7 @@ class WorkerProcess:
         listeners: list[Listener],
         orders: Callable[[], dict[str, Any]],
         on_message: Callable[[int, dict[str, Any]], None],
+        on_end: Callable[[int], None],
     ) -> None:
         self.number = number
         self.listeners = listeners
@@ -42,9 +53,11 @@ class WorkerProcess:
         self.restarts = 0
         self._orders = orders
         self._on_message = on_message
+        self._on_end = on_end
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._beat = self._started = 0.0
+        self._late = 0
         self._delay = RESTART_S
         self._stopping = False
 
@@ -55,22 +68,31 @@ class WorkerProcess:
     async def start(self) -> None:
         """Start a process in this place and tell it what to serve."""
         ours, theirs = socket.socketpair()
-        fds: dict[str, list[int]] = {"udp": [], "tcp": []}
-        for listener in self.listeners:
-            fds[listener.transport].append(listener.socket.fileno())
-        assignment = {"control": theirs.fileno(), **fds}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "filterd.dns.worker", json.dumps(assignment)],
-            pass_fds=(theirs.fileno(), *fds["udp"], *fds["tcp"]),
-            stdin=subprocess.DEVNULL,
-        )
-        theirs.close()
+        try:
+            self._spawn(theirs)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         ours.setblocking(False)
-        self._beat = self._started = monotonic()
         channel = Channel(self._message, self._closed)
         await asyncio.get_running_loop().create_connection(lambda: channel, sock=ours)
         self._channel = channel
         channel.send(self._orders())
+
+    def _spawn(self, control: socket.socket) -> None:
+        fds: dict[str, list[int]] = {"udp": [], "tcp": []}
+        for listener in self.listeners:
+            fds[listener.transport].append(listener.socket.fileno())
+        assignment = {"control": control.fileno(), **fds}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", WORKER_PROGRAM, json.dumps(assignment), PACKAGE_ROOT],
+            pass_fds=(control.fileno(), *fds["udp"], *fds["tcp"]),
+            stdin=subprocess.DEVNULL,
+        )
+        self._late = 0
+        self._beat = self._started = monotonic()
 
     def tell(self) -> None:
         """Something new is in force."""
@@ -78,11 +100,15 @@ class WorkerProcess:
             self._channel.send(self._orders())
 
     def check(self, now: float) -> None:
-        """Kill a worker that hangs; its end starts another."""
+        """Kill a worker that hangs; its end starts another. To be called about twice a second."""
         limit = BEAT_S if self.ready.is_set() else START_S
-        if self._process is not None and now - self._beat > limit and not self._stopping:
+        if self._channel is None or self._process is None or now - self._beat <= limit:
+            self._late = 0
+            return
+        self._late += 1
+        if self._late >= LATE_LOOKS and not self._stopping:
             log.error("worker %d has been silent for %.0f s: replacing it", self.number, now - self._beat)
-            self._beat = now
+            self._beat, self._late = now, 0
             self._process.send_signal(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -115,16 +141,26 @@ class WorkerProcess:
         if self._stopping or self._process is None:
             return
         self.ready.clear()
+        self._on_end(self.number)
         if monotonic() - self._started > STEADY_S:
             self._delay = RESTART_S
         self.restarts += 1
-        asyncio.get_running_loop().call_later(self._delay, self._again)
-        self._delay = min(self._delay * 2, RESTART_MAX_S)
+        self._restarting = asyncio.ensure_future(self._again())
 
-    def _again(self) -> None:
-        if self._stopping or self._process is None:
-            return
+    async def _again(self) -> None:
+        """Start another process; again and again where the system has no room for one."""
+        assert self._process is not None
         self._process.kill()
         status = self._process.wait()
         log.error("worker %d ended with status %d: starting another", self.number, status)
-        self._restarting = asyncio.ensure_future(self.start())
+        while not self._stopping:
+            await asyncio.sleep(self._delay)
+            self._delay = min(self._delay * 2, RESTART_MAX_S)
+            if self._stopping:
+                return
+            try:
+                await self.start()
+            except OSError as error:
+                log.error("worker %d cannot be started: %s", self.number, error)
+            else:
+                return

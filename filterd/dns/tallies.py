@@ -24,8 +24,11 @@ class Tallies:
         now = _counters(worker)
         before = self._reported
         self._reported = now
-        increases = [[*key, _increase(value, before.get(key, 0))] for key, value in now.items() if value != before.get(key, 0)]
-        return {"counters": [found for found in increases if found[-1]], "gauges": [[*key, value] for key, value in _gauges(worker).items()]}
+        increases = ([*key, _increase(value, before.get(key, 0))] for key, value in now.items())
+        return {
+            "counters": [increase for increase in increases if increase[-1]],
+            "gauges": [[*key, value] for key, value in _gauges(worker).items()],
+        }
 
 
 def _increase(value: float, before: float) -> float:

@@ -27,10 +27,12 @@ from filterd.core.snapshot import Snapshot
 from filterd.dns.channel import Channel, receive_one
 from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
+from filterd.dns.sockets import TCP_BACKLOG
 from filterd.dns.tallies import Tallies
 from filterd.dns.tcp import TcpServer
 from filterd.dns.udp import UdpListener
 from filterd.dns.upstream import Upstreams
+from filterd.errors import FilterdError, TableError
 from filterd.live import snapshots
 
 log = logging.getLogger("filterd.dns")
@@ -60,7 +62,8 @@ class Worker:
         for fd in sockets["udp"]:
             self.udp.append(UdpListener(self._loop, socket.socket(fileno=fd), self.clients, self.desk))
         for fd in sockets["tcp"]:
-            await self._loop.create_server(self.tcp.connection, sock=socket.socket(fileno=fd))
+            listener = socket.socket(fileno=fd)
+            await self._loop.create_server(self.tcp.connection, sock=listener, backlog=TCP_BACKLOG)
 
     async def talk(self, sock: socket.socket) -> None:
         """Join the channel to the parent and say that queries are being answered."""
@@ -82,8 +85,9 @@ class Worker:
         started = monotonic()
         try:
             snapshot = self._snapshot(orders, self.forwarder.snapshot)
-        except (OSError, ValueError) as error:
-            log.error("worker: %s; in force: %s", error, self._describe())
+        except (OSError, ValueError, FilterdError) as error:
+            if self._channel is not None:
+                self._channel.send({"refused": f"{error}; in force: {self._describe()}"})
             return
         if (orders["upstreams"], snapshot.policy.source_ports) != (
             self._orders["upstreams"],
@@ -142,8 +146,12 @@ def main(argument: str) -> int:
     orders = receive_one(control)
     if orders is None:
         return 0
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(serve(assignment, control, orders))
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(serve(assignment, control, orders))
+    except TableError as error:  # the parent verifies again and offers another one
+        log.error("%s", error)
+        return 1
     return 0
 
 

@@ -21,6 +21,7 @@ from filterd.store import policies, tables
 log = logging.getLogger("filterd.live")
 
 NO_TABLE = ""
+POINTER = "CURRENT"  # `store.tables` writes it; here only to tell whether what it says can be read
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class Published:
     faults: dict[str, str] = field(default_factory=dict)
     failed_reloads: dict[str, int] = field(default_factory=dict)
     swaps: int = 0
-    _wanted_table: str = NO_TABLE
+    _table_seen: object = None
     _overrides_stat: object = None
     _config_seen: object = None
     _config_taken: object = None
@@ -72,28 +73,64 @@ class Published:
         log.info("policy %s is in force", self.policy.digest[:12])
         return True
 
+    def recheck_table(self) -> bool:
+        """Verify the table in force once more, because a worker died with it; True if another is in force now.
+
+        With no good one left, workers that live keep what they have mapped and a new one starts without.
+        """
+        damaged = self.generation
+        if not damaged:
+            return False
+        try:
+            tables.verify(self.state_dir, damaged)
+        except (TableError, OSError) as error:
+            self.table = None
+            changed = self._take_table([g for g in tables.generations(self.state_dir) if g != damaged])
+            self._fault("table", f"{error}; in force: {self.generation or 'no table'}")
+            return changed
+        return False
+
     def _poll_table(self) -> bool:
         wanted = tables.current(self.state_dir) or NO_TABLE
-        if wanted == self._wanted_table:
+        lost = self._pointer_is_lost(wanted)
+        if (wanted, lost) == self._table_seen:
             return False
-        self._wanted_table = wanted
-        candidates = [wanted] + [g for g in tables.generations(self.state_dir) if g != wanted] if wanted else []
+        self._table_seen = (wanted, lost)
+        if not wanted:
+            kept = f"in force: {self.generation}" if self.generation else "only policies/ block now"
+            self._fault("table", f"there is no table; run 'filterd lists build'; {kept}")
+            return False
+        changed = self._take_table([wanted] + [g for g in tables.generations(self.state_dir) if g != wanted])
+        if lost:
+            self._fault("table", f"{POINTER} is missing or damaged; in force: {self.generation or 'no table'}")
+        elif self.generation == wanted:
+            self._clear("table")
+        return changed
+
+    def _pointer_is_lost(self, wanted: str) -> bool:
+        """Whether `wanted` is a guess: CURRENT does not say it, nor did somebody replace CURRENT just now."""
+        if not wanted:
+            return False
+        try:
+            said = (self.state_dir / POINTER).read_bytes()[:80].strip()
+        except OSError:
+            said = b""
+        return said != wanted.encode() and tables.current(self.state_dir) == wanted
+
+    def _take_table(self, candidates: list[str]) -> bool:
+        """Put the first good one in force; what is in force is better than anything behind it."""
         for generation in candidates:
-            if self.table is not None and generation == self.table.name:
-                break  # what is in force is better than anything older
+            if generation == self.generation:
+                break
             try:
                 directory = tables.verify(self.state_dir, generation)
-            except TableError as error:
+            except (TableError, OSError) as error:
                 self._fault("table", f"{error}; in force: {self.generation or 'no table'}")
                 continue
-            if generation == wanted:
-                self._clear("table")
             log.info("table %s replaces %s", generation, self.generation or "no table")
             self.table = directory
             self.swaps += 1
             return True
-        if not wanted:
-            self._fault("table", "no table has been built; run 'filterd lists build'. Only policies/ block now")
         return False
 
     def _poll_overrides(self) -> bool:
@@ -102,6 +139,8 @@ class Published:
             seen: object = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         except FileNotFoundError:
             seen = None
+        except OSError as error:
+            seen = error.errno
         if seen == self._overrides_stat:
             return False
         self._overrides_stat = seen
@@ -163,8 +202,6 @@ def open_published(config_dir: Path, state_dir: Path) -> Published:
     if problem is not None:
         published._fault("policy", f"{problem}\nServing the last good policy {kept.digest[:12]}.")
     published.poll_state()
-    if published.table is None and "table" not in published.faults:
-        published._fault("table", "no table has been built; run 'filterd lists build'. Only policies/ block now")
     return published
 
 
