@@ -48,15 +48,20 @@ class Asked:
 class Exchange:
     """One question on its way upstream, shared by everybody who asks the same. An empty `key` marks a probe."""
 
-    __slots__ = ("attempt", "done", "key", "packet", "question", "sent", "tcp", "token", "upstream", "waiters")
+    __slots__ = (
+        "done", "due", "key", "packet", "question", "sent", "since", "strays", "tcp", "token", "tried", "upstream",
+        "waiters",
+    )  # fmt: skip
 
     def __init__(self, key: bytes, question: bytes, packet: bytes, upstream: int, now: float) -> None:
         self.key = key
         self.packet = packet  # with a zero id; the shell puts a random one in
         self.question = question  # QNAME, QTYPE and QCLASS as sent
         self.upstream = upstream
-        self.sent = now
-        self.attempt = 0
+        self.since = self.sent = now  # the first packet, the last packet
+        self.due = 0.0  # when it counts as unanswered
+        self.tried = [upstream]  # one for each packet sent
+        self.strays = 0  # packets that had its id and were not its answer
         self.tcp = False
         self.done = False
         self.waiters: list[Asked] = []

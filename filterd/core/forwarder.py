@@ -19,17 +19,18 @@ from filterd.core.matrix import Row
 from filterd.core.policy import Limits
 from filterd.core.replies import Synthetic
 from filterd.core.snapshot import Snapshot
-from filterd.core.upstreams import Upstreams
+from filterd.core.upstreams import NOBODY, Upstreams
 from filterd.core.verdict import Action, Reason, Verdict
 from filterd.core.wire import Answer, Query
 from filterd.errors import WireError
 
 ATTEMPT_S: Final = 0.6  # then the next upstream is asked too
-ATTEMPTS: Final = 3  # upstream packets per question at most; with ATTEMPT_S the client hears within 1.8 s
+ATTEMPTS: Final = 3  # upstream packets per question at most, not counting TCP after a truncated reply
+BUDGET_S: Final = 2.0  # no attempt begins that could end later than this after the first
+MAX_STRAYS: Final = 3  # packets with the right id and another question; then somebody is guessing, so go on over TCP
 FAILURE_S: Final = 1.0  # a failed question is not asked again so soon (RFC 9520 section 3.2)
 MAX_FAILURES: Final = 4096
 STALE_TTL_S: Final = 30  # RFC 8767 section 4
-MAX_TARGETS: Final = 11
 MAX_WAITERS: Final = 512  # clients that share one upstream question
 FOREVER: Final = 1e18
 NO_TIER: Final = "none"
@@ -70,8 +71,10 @@ class Forwarder:
     def use_upstreams(self, count: int) -> None:
         """Another set of upstreams, all of unknown health; what waits for the old ones is asked again by time-out."""
         self.upstreams = Upstreams(count)
-        for exchange in self._pending.values():
-            exchange.upstream = 0
+        for _, exchange in self._due:
+            exchange.upstream = NOBODY
+            exchange.tried = []
+            exchange.done = exchange.done or not exchange.key
         self._failures.clear()
 
     @property
@@ -104,10 +107,13 @@ class Forwarder:
                 known[2][0] += 1
                 return packet[:2] + known[1]
         key = names.key_of_wire(query.name)
-        verdict = decide(self.snapshot, row, key)
-        asked = Asked(query, verdict, row, self.snapshot, packet, transport, reply_to)
-        if verdict.step == 0 or verdict.action is Action.BLOCK:
+        snapshot = self.snapshot
+        verdict = decide(snapshot, row, key)
+        asked = Asked(query, verdict, row, snapshot, packet, transport, reply_to)
+        if verdict.step == 0:
             return self._finish(asked, verdict, self.synthetic.reply(query, key, verdict), FOREVER)
+        if verdict.action is Action.BLOCK:
+            return self._blocked(asked, verdict, None, FOREVER, now)
         return self._allowed(asked, now)
 
     def _unreadable(self, packet: bytes, transport: str) -> bytes | None:
@@ -158,42 +164,65 @@ class Forwarder:
             or len(self._pending) >= self.limits.pending
         ):
             return self._give_up(asked, key, now)
-        exchange = exchange_for(key, asked.query, self.upstreams.choose(0), now)
+        exchange = exchange_for(key, asked.query, self.upstreams.first(), now)
         exchange.waiters.append(asked)
         self._pending[key] = exchange
-        self._due.append((now + ATTEMPT_S, exchange))
+        self._wait(exchange, now)
         return exchange
 
+    def _wait(self, exchange: Exchange, now: float) -> None:
+        exchange.sent = now
+        exchange.due = now + ATTEMPT_S
+        self._due.append((exchange.due, exchange))
+
     def _from_cache(self, asked: Asked, entry: Entry, now: float) -> bytes:
-        answer = entry.answer
+        answer, verdict = entry.answer, asked.verdict
         if answer.targets:
-            blocked = _blocked_target(asked, answer)
+            blocked = _blocked_target(asked.snapshot, asked.row, verdict, answer)
             if blocked is not None:
-                return self._finish(asked, blocked, self.synthetic.blocked(asked.query, blocked), entry.expires)
+                return self._blocked(asked, blocked, answer, entry.expires, now)
         elapsed_s = int(now - entry.stored)
-        cap_s = self._cap(asked)
+        cap_s, until = self._cap(asked, verdict, answer, now)
         reply = replies.upstream(asked.query, answer, elapsed_s, cap_s)
         # The memo may repeat a reply while no TTL in it is a second too high: until the least TTL has sunk to the cap,
-        # or for the rest of this second where it counts down already.
-        fresh_s = max(answer.ttl_s - cap_s, elapsed_s + 1) if cap_s == asked.verdict.ttl_s else elapsed_s + 1
-        return self._finish(asked, asked.verdict, reply, min(entry.stored + fresh_s, entry.expires))
+        # or for the rest of this second where it counts down already. `ttl_s` knows of the answers and of a lone SOA.
+        fresh_s = elapsed_s + 1
+        if len(answer.ttls) - answer.counts[0] <= answer.negative:
+            fresh_s = max(answer.ttl_s - cap_s, fresh_s)
+        return self._finish(asked, verdict, reply, min(entry.stored + fresh_s, entry.expires, until))
 
-    def _cap(self, asked: Asked) -> int:
-        """The TTL an allowed answer may have: the verdict's, cut where the row changes soon and this name with it."""
-        cap_s = asked.verdict.ttl_s
+    def _blocked(self, asked: Asked, verdict: Verdict, answer: Answer | None, until: float, now: float) -> bytes:
+        """The reply that `verdict` on the name, or on a CNAME target in `answer`, calls for."""
+        ttl_s, changes = self._cap(asked, verdict, answer, now)
+        reply = self.synthetic.blocked(asked.query, verdict, ttl_s)
+        return self._finish(asked, verdict, reply, min(until, changes))
+
+    def _cap(self, asked: Asked, verdict: Verdict, answer: Answer | None, now: float) -> tuple[int, float]:
+        """The TTL a reply may have, and until when that holds: the verdict's TTL, cut where the row changes soon and
+        what becomes of this question with it.
+        """
         until = asked.snapshot.matrix.valid_until
         if until is None or asked.snapshot is not self.snapshot:
-            return cap_s
-        left_s = int(until - self._wall())
-        if left_s >= cap_s:
-            return cap_s
+            return verdict.ttl_s, FOREVER
+        left_s = until - self._wall()
+        if left_s >= verdict.ttl_s:
+            return verdict.ttl_s, now + left_s - verdict.ttl_s
+        if self._changes(asked, verdict, answer, until):
+            return max(1, int(left_s)), now + 1.0
+        return verdict.ttl_s, FOREVER
+
+    def _changes(self, asked: Asked, verdict: Verdict, answer: Answer | None, until: int) -> bool:
+        """Whether the question will be answered otherwise once the snapshot has run out."""
         if self._next is None:
             self._next = self.snapshot.at(until)
-        key = names.key_of_wire(asked.query.question[:-4])
+        key = names.key_of_wire(asked.query.name)
         for row in asked.snapshot.successors(asked.row, self._next):
-            if decide(self._next, row, key).action is not asked.verdict.action:
-                return max(1, left_s)
-        return cap_s
+            then = decide(self._next, row, key)
+            if then.action is Action.ALLOW and answer is not None and answer.targets:
+                then = _blocked_target(self._next, row, then, answer) or then
+            if then.action is not verdict.action:
+                return True
+        return False
 
     def _finish(self, asked: Asked, verdict: Verdict, reply: bytes, valid_until: float) -> bytes:
         """Count a reply, cut it to the client's UDP size, and remember it if the same packet may come again."""
@@ -204,7 +233,7 @@ class Forwarder:
             return reply
         if len(reply) > query.udp_bytes:
             return replies.truncated(query)
-        if query.plain and asked.snapshot is self.snapshot:  # what is random must not fill the memo
+        if query.plain and valid_until and asked.snapshot is self.snapshot:  # what is random must not fill the memo
             self.memo.put(asked.row.index, transport, asked.packet, valid_until, reply, cell)
         return reply
 
@@ -222,81 +251,103 @@ class Forwarder:
         """What an upstream sent for `exchange`: replies for its clients; the exchange again if it must be sent anew
         (over TCP when its `tcp` is set); None if the packet is not the answer, so go on waiting (RFC 5452 section 4).
         """
-        question = exchange.question
-        end = wire.HEADER_BYTES + len(question)
-        if exchange.done or len(packet) < end or packet[wire.HEADER_BYTES : end] != question:
+        if exchange.done:
             return None
+        end = wire.HEADER_BYTES + len(exchange.question)
+        if len(packet) < end or packet[wire.HEADER_BYTES : end] != exchange.question:
+            return self._stray(exchange, now)
         _, flags, questions, _, _, _ = wire.read_header(packet)
         if not flags & wire.QR or flags & wire.OPCODE_MASK or questions != 1:
-            return None
+            return self._stray(exchange, now)
         if self.upstreams.answered(exchange.upstream, now - exchange.sent):
             self._failures.clear()
         if not exchange.key:  # a probe
             exchange.done = True
             return []
         if flags & wire.TC:
-            if exchange.tcp:
-                return self._failed(exchange, now)
-            exchange.tcp = True
-            return exchange
+            return self._failed(exchange, now) if exchange.tcp else self._over_tcp(exchange, now)
         rcode = flags & wire.RCODE_MASK
         try:
             answer = wire.read_answer(packet, end) if rcode in (wire.NOERROR, wire.NXDOMAIN) else None
         except WireError:
             answer = None
         if answer is None:
-            self.upstreams.all[exchange.upstream].errors += 1
+            self.upstreams.spoilt(exchange.upstream)
             return self._failed(exchange, now)
-        self._close(exchange)
         ttl_s = self._lifetime(answer)
         if ttl_s > 0:
             self.cache.put(exchange.key, answer, now, ttl_s)
         entry = Entry(answer, now, now + ttl_s, 0)
-        return [(asked.reply_to, self._from_cache(asked, entry, now)) for asked in exchange.waiters]
+        return [(asked.reply_to, self._from_cache(asked, entry, now)) for asked in self._close(exchange)]
+
+    def _stray(self, exchange: Exchange, now: float) -> list[Send] | Exchange | None:
+        exchange.strays += 1
+        if exchange.strays != MAX_STRAYS or exchange.tcp or not exchange.key:
+            return None
+        return self._over_tcp(exchange, now)
+
+    def _over_tcp(self, exchange: Exchange, now: float) -> list[Send] | Exchange:
+        if exchange.upstream == NOBODY:
+            return self._failed(exchange, now)
+        exchange.tcp = True
+        if self._in_budget(exchange, now):
+            self._wait(exchange, now)
+        return exchange
 
     def _lifetime(self, answer: Answer) -> int:
         limits = self.limits
-        if answer.flags & wire.RCODE_MASK == wire.NXDOMAIN or not answer.counts[0]:
+        if answer.negative:
             return min(answer.ttl_s, limits.max_ttl_s, limits.max_negative_ttl_s)
         return max(min(answer.ttl_s, limits.max_ttl_s), limits.min_ttl_s)
 
     def _failed(self, exchange: Exchange, now: float) -> list[Send] | Exchange:
         """An upstream gave no usable answer: the next one, else stale, else SERVFAIL."""
-        if exchange.attempt + 1 < min(ATTEMPTS, len(self.upstreams.all)):
-            return self._again(exchange, now)
-        self._close(exchange)
+        other = self.upstreams.other(exchange.tried)
+        if other is not None and self._in_budget(exchange, now):
+            return self._again(exchange, other, now)
+        return self._finally(exchange, now)
+
+    def _finally(self, exchange: Exchange, now: float) -> list[Send]:
         if len(self._failures) >= MAX_FAILURES:
             self._failures.clear()
         self._failures[exchange.key] = now + FAILURE_S
-        return [(asked.reply_to, self._give_up(asked, exchange.key, now)) for asked in exchange.waiters]
+        return [(asked.reply_to, self._give_up(asked, exchange.key, now)) for asked in self._close(exchange)]
 
-    def _again(self, exchange: Exchange, now: float) -> Exchange:
-        exchange.attempt += 1
-        exchange.upstream = self.upstreams.choose(exchange.attempt)
+    def _in_budget(self, exchange: Exchange, now: float) -> bool:
+        return len(exchange.tried) < ATTEMPTS and now + ATTEMPT_S <= exchange.since + BUDGET_S
+
+    def _again(self, exchange: Exchange, upstream: int, now: float) -> Exchange:
+        exchange.upstream = upstream
+        exchange.tried.append(exchange.upstream)
         exchange.tcp = False
-        exchange.sent = now
-        self._due.append((now + ATTEMPT_S, exchange))
+        self._wait(exchange, now)
         return exchange
 
-    def _close(self, exchange: Exchange) -> None:
+    def _close(self, exchange: Exchange) -> list[Asked]:
+        """End an exchange, also in what waits for a time-out, so that nothing of it is kept; gives its waiters."""
         exchange.done = True
         self._pending.pop(exchange.key, None)
+        due = self._due
+        while due and due[0][1].done:
+            due.popleft()
+        return exchange.waiters
 
     def _give_up(self, asked: Asked, key: bytes, now: float) -> bytes:
         """A stale answer under today's policy (RFC 8767), else SERVFAIL with the reason."""
         query, verdict = asked.query, asked.verdict
         entry = self.cache.get(key)
         if entry is not None and now < entry.expires + self.limits.stale_s:
-            blocked = _blocked_target(asked, entry.answer)
+            blocked = _blocked_target(asked.snapshot, asked.row, verdict, entry.answer)
             if blocked is not None:
-                return self._finish(asked, blocked, self.synthetic.blocked(query, blocked), now)
+                return self._blocked(asked, blocked, entry.answer, 0.0, now)
             self.stale_answers += 1
-            reply = replies.stale(query, entry.answer, min(STALE_TTL_S, verdict.ttl_s))
+            cap_s, _ = self._cap(asked, verdict, entry.answer, now)
+            reply = replies.stale(query, entry.answer, min(STALE_TTL_S, cap_s))
         elif self.upstreams.all_down or not self.upstreams.all:
             reply = replies.error(query, wire.SERVFAIL, replies.EDE_NO_UPSTREAM, "filterd: no upstream answers")
         else:
             reply = replies.error(query, wire.SERVFAIL, replies.EDE_NETWORK, "filterd: the upstream failed")
-        return self._finish(asked, verdict, reply, now)
+        return self._finish(asked, verdict, reply, 0.0)
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -312,7 +363,7 @@ class Forwarder:
         exchanges: list[Exchange] = []
         while self._due and self._due[0][0] <= now:
             due, exchange = self._due.popleft()
-            if exchange.done or exchange.sent + ATTEMPT_S > due + 1e-6:  # answered, or asked again since
+            if exchange.done or exchange.due != due:  # answered, or asked again since
                 continue
             outcome = self._timed_out(exchange, now)
             if isinstance(outcome, Exchange):
@@ -321,14 +372,16 @@ class Forwarder:
                 sends += outcome
         for index in self.upstreams.due_probes(now):
             probe = probe_of(index, now)
-            self._due.append((now + ATTEMPT_S, probe))
+            self._wait(probe, now)
             exchanges.append(probe)
         return sends, exchanges
 
     def unreachable(self, exchange: Exchange, now: float) -> list[Send] | Exchange:
         """The shell could not send, or the upstream's port is closed (ICMP): as good as no answer."""
+        if exchange.done:
+            return []
         self.upstreams.failed(exchange.upstream, now)
-        if exchange.done or not exchange.key:
+        if not exchange.key:
             exchange.done = True
             return []
         return self._failed(exchange, now)
@@ -338,15 +391,15 @@ class Forwarder:
         if not exchange.key:
             exchange.done = True
             return []
-        if exchange.attempt + 1 < ATTEMPTS and not self.upstreams.all_down:
-            return self._again(exchange, now)  # a lost packet: even a lone upstream is asked once more
-        exchange.attempt = ATTEMPTS
-        return self._failed(exchange, now)
+        if not self.upstreams.all_down and self._in_budget(exchange, now):
+            # Perhaps only a packet was lost: even a lone upstream is asked once more.
+            return self._again(exchange, self.upstreams.after_silence(exchange.tried), now)
+        return self._finally(exchange, now)
 
 
-def _blocked_target(asked: Asked, answer: Answer) -> Verdict | None:
-    for target in answer.targets[:MAX_TARGETS]:
-        blocked = decide_target(asked.snapshot, asked.row, names.key_of_wire(target), asked.verdict)
+def _blocked_target(snapshot: Snapshot, row: Row, question: Verdict, answer: Answer) -> Verdict | None:
+    for target in answer.targets:
+        blocked = decide_target(snapshot, row, names.key_of_wire(target), question)
         if blocked is not None:
             return blocked
     return None

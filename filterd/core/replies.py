@@ -89,28 +89,30 @@ class Synthetic:
         self._ipv4 = ip_address(block.ipv4).packed if block.ipv4 else None
         self._ipv6 = ip_address(block.ipv6).packed if block.ipv6 else None
         self._modes = {c.id: c.answer for c in policy.categories if c.answer}
-        self._texts = {c.id: f"filterd: {c.name.vi} / {c.name.en}" for c in policy.categories}
+        self._texts = {c.id: wire.ede(EDE_BLOCKED, f"filterd: {c.name.vi} / {c.name.en}") for c in policy.categories}
+        self._reasons = {reason: wire.ede(EDE_BLOCKED, f"filterd: {reason}") for reason in Reason}
 
     def reply(self, query: Query, key: bytes, verdict: Verdict) -> bytes:
         """The reply to a question that is not forwarded."""
         if verdict.action is Action.REWRITE:
             return self.box(query, verdict.ttl_s)
         kind = special.special(key) if verdict.step == 0 else None
-        return self.blocked(query, verdict) if kind is None else self.special(query, kind, verdict)
+        return self.blocked(query, verdict, verdict.ttl_s) if kind is None else self.special(query, kind, verdict)
 
-    def blocked(self, query: Query, verdict: Verdict) -> bytes:
+    def blocked(self, query: Query, verdict: Verdict, ttl_s: int) -> bytes:
         """What policy says for a blocked name; HTTPS, SVCB and all other types get no data, so no hint leaks."""
-        mode = self._modes.get(verdict.category or "", self._mode)
+        category = verdict.category or ""
+        mode = self._modes.get(category, self._mode)
         options = b""
         if query.edns is not None:
-            options = wire.ede(EDE_BLOCKED, self._texts.get(verdict.category or "", f"filterd: {verdict.reason}"))
+            options = self._texts.get(category) or self._reasons[verdict.reason]
         if mode == "nxdomain":
-            return reply(query, wire.NXDOMAIN, (0, 1, 0), wire.soa(verdict.ttl_s), options)
+            return reply(query, wire.NXDOMAIN, (0, 1, 0), wire.soa(ttl_s), options)
         if mode == "zero":
             ipv4, ipv6 = bytes(4), bytes(16)
         else:
             ipv4, ipv6 = self._ipv4 or bytes(4), self._ipv6 or b""
-        return self._addresses(query, verdict.ttl_s, ipv4, ipv6 or None, options)
+        return self._addresses(query, ttl_s, ipv4, ipv6 or None, options)
 
     def box(self, query: Query, ttl_s: int) -> bytes:
         """The box's own name."""

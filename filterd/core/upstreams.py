@@ -1,7 +1,8 @@
 """Which upstream to ask: passive health from what really happened, back-off and probes. No sockets, no clock.
 
 An upstream is down after `FAILURES` time-outs in a row with no answer between them. A down one is probed once every
-`PROBE_S` seconds; its first answer, to a probe or to anything else, brings it back.
+`PROBE_S` seconds; its first answer, to a probe or to anything else, brings it back. Upstreams are told apart by their
+index; `NOBODY` stands for one that is no longer configured, and what it does is not noted.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 
 FAILURES = 3
 PROBE_S = 1.0
+NOBODY = -1
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -37,14 +39,32 @@ class Upstreams:
     def all_down(self) -> bool:
         return all(upstream.down for upstream in self.all)
 
-    def choose(self, attempt: int) -> int:
-        """The upstream for the nth attempt (from 0) at one question: healthy ones in order, then the rest."""
+    def first(self) -> int:
+        """The upstream for a new question: the first healthy one."""
+        for i, upstream in enumerate(self.all):
+            if not upstream.down:
+                return i
+        return 0
+
+    def other(self, tried: list[int]) -> int | None:
+        """An upstream that was not asked yet, a healthy one before one that is down; None if all were."""
+        fresh = [i for i in range(len(self.all)) if i not in tried]
+        return next((i for i in fresh if not self.all[i].down), fresh[0] if fresh else None)
+
+    def after_silence(self, tried: list[int]) -> int:
+        """The upstream for one more attempt where not all are down: a healthy one, at best one that was not asked,
+        else the one asked longest ago.
+        """
         up = [i for i, upstream in enumerate(self.all) if not upstream.down]
-        candidates = up or list(range(len(self.all)))
-        return candidates[attempt % len(candidates)]
+        for i in up:
+            if i not in tried:
+                return i
+        return max(up, key=tried[::-1].index)
 
     def answered(self, index: int, elapsed_s: float) -> bool:
         """Note an answer; True if the upstream had been down."""
+        if index == NOBODY:
+            return False
         upstream = self.all[index]
         upstream.answers += 1
         upstream.latency_sum_s += elapsed_s
@@ -60,12 +80,19 @@ class Upstreams:
 
     def failed(self, index: int, now: float) -> None:
         """Note a time-out or a refused connection."""
+        if index == NOBODY:
+            return
         upstream = self.all[index]
         upstream.timeouts += 1
         upstream.failures_in_row += 1
         if upstream.failures_in_row >= FAILURES and not upstream.down:
             upstream.down = True
             upstream.probe_at = now + PROBE_S
+
+    def spoilt(self, index: int) -> None:
+        """Note an answer that was none: malformed, or an error such as SERVFAIL. It says nothing about reachability."""
+        if index != NOBODY:
+            self.all[index].errors += 1
 
     def due_probes(self, now: float) -> list[int]:
         """Down upstreams whose probe is due; each is due again PROBE_S later."""
