@@ -102,7 +102,7 @@ class Files:
         return self._made(f"names-{count}.txt", table_names(count) if count else iter(()))
 
     def mix(self, salt: int, kind: str = "mix") -> Path:
-        """Queries for one client: `mix`, `allowed`, `blocked` or `types`. Another `salt` draws anew from the same names."""
+        """Queries for one client: `mix`, `allowed`, `blocked` or `types`. Another `salt` is another draw of them."""
         return self._made(f"queries-{kind}-{salt}.txt", _of_kind(kind, MIX_LINES, 1000 * salt))
 
     def classes(self, salt: int) -> list[Path]:

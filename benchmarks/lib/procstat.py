@@ -12,10 +12,14 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of one process: private (clean and dirty pages nobody shares), and resident (shared pages too)."""
+    """Bytes of one process: pages nobody shares (`private`), those of them that are no file's (`dirty`), all pages.
+
+    A mapped table counts as private, though not dirty, while one worker alone maps it.
+    """
 
     command: str
     private: int
+    dirty: int
     resident: int
 
 
@@ -48,7 +52,8 @@ def _memory(pid: int) -> Memory:
         key, value = line.split(":")
         sizes[key] = int(value.split()[0]) * 1024
     command = (_PROC / str(pid) / "comm").read_text().strip()
-    return Memory(command, sizes["Private_Clean"] + sizes["Private_Dirty"], sizes["Rss"])
+    dirty = sizes["Private_Dirty"]
+    return Memory(command, sizes["Private_Clean"] + dirty, dirty, sizes["Rss"])
 
 
 def _stat(pid: int) -> list[str]:

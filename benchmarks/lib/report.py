@@ -112,10 +112,10 @@ def _starts(samples: list[Sample]) -> str:
 
 def _memory(samples: list[Sample]) -> str:
     rows = [
-        (s.server, f"{s.names:,}", s.note, f"{s.values['private'] / 1e6:.1f}", f"{s.values['resident'] / 1e6:.1f}")
+        (s.server, f"{s.names:,}", s.note, *(f"{s.values[key] / 1e6:.1f}" for key in ("private", "dirty", "resident")))
         for s in samples if s.section == "memory"
     ]
-    return _table(("server", "names", "process", "private MB", "resident MB"), rows)
+    return _table(("server", "names", "process", "private MB", "of it dirty", "resident MB"), rows)
 
 
 def _swaps(samples: list[Sample]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lib import load, mix, servers
 
@@ -63,50 +64,48 @@ def _eventually(server: servers.Server, name: str, *, blocked: bool) -> bool:
 
 def saturated(phase: Phase, kind: str = "mix") -> Iterator[Sample]:
     """Warm answers, from one address, as fast as they come. `kind` is mix, allowed, blocked or types."""
-
-    def ask(server: servers.Server, turn: int) -> load.Load:
-        return load.saturate(server.place.port, phase.files.mix(turn, kind), phase.seconds, ONE_SOURCE)
-
-    yield from _in_turn(phase, "hits" if kind == "mix" else f"hits-{kind}", ask)
+    section = "hits" if kind == "mix" else f"hits-{kind}"
+    yield from _in_turn(phase, section, lambda turn: [phase.files.mix(turn, kind)], _flat_out)
 
 
 def paced(phase: Phase) -> Iterator[Sample]:
     """Warm answers at RATE in all from one address of each of 20 classes."""
-
-    def ask(server: servers.Server, turn: int) -> load.Load:
-        files = phase.files.classes(turn)
-        return load.paced(server.place.port, files, CLASS_SOURCES, RATE, phase.seconds).finish()
-
     for server in phase.running:
-        ask(server, WARM)
-    yield from _in_turn(phase, "fixed", ask)
+        _at_rate(server, phase.files.classes(WARM), phase.seconds)
+    yield from _in_turn(phase, "fixed", phase.files.classes, _at_rate)
 
 
 def missed(phase: Phase, *, one_domain: bool = False) -> Iterator[Sample]:
     """Every question new to the server and sent upstream: random domains, or random names below one."""
-
-    def ask(server: servers.Server, turn: int) -> load.Load:
-        queries = phase.files.miss(turn, one_domain=one_domain)
-        return load.saturate(server.place.port, queries, phase.seconds, ONE_SOURCE)
-
-    yield from _in_turn(phase, "below" if one_domain else "miss", ask)
+    section = "below" if one_domain else "miss"
+    yield from _in_turn(phase, section, lambda turn: [phase.files.miss(turn, one_domain=one_domain)], _flat_out)
 
 
 def paced_misses(phase: Phase) -> Iterator[Sample]:
     """Every question new, at RATE over 20 classes."""
-
-    def ask(server: servers.Server, turn: int) -> load.Load:
-        files = phase.files.class_misses(turn)
-        return load.paced(server.place.port, files, CLASS_SOURCES, RATE, phase.seconds).finish()
-
-    yield from _in_turn(phase, "miss-fixed", ask)
+    yield from _in_turn(phase, "miss-fixed", phase.files.class_misses, _at_rate)
 
 
-def _in_turn(phase: Phase, section: str, ask: Callable[[servers.Server, int], load.Load]) -> Iterator[Sample]:
+def _flat_out(server: servers.Server, queries: list[Path], seconds: float) -> load.Load:
+    return load.saturate(server.place.port, queries[0], seconds, ONE_SOURCE)
+
+
+def _at_rate(server: servers.Server, queries: list[Path], seconds: float) -> load.Load:
+    return load.paced(server.place.port, queries, CLASS_SOURCES, RATE, seconds).finish()
+
+
+def _in_turn(
+    phase: Phase,
+    section: str,
+    queries: Callable[[int], list[Path]],
+    ask: Callable[[servers.Server, list[Path], float], load.Load],
+) -> Iterator[Sample]:
+    """`queries` gives the files of a round, `ask` puts them to one server."""
     for turn in range(phase.rounds):
+        files = queries(turn)
         for server in phase.running:
             before = server.cpu_seconds()
-            seen = ask(server, turn)
+            seen = ask(server, files, phase.seconds)
             used = server.cpu_seconds() - before
             yield Sample(section, server.kind, server.place.names, phase.names, turn, _costs(seen, used))
 
@@ -131,7 +130,7 @@ def starts(phase: Phase) -> Iterator[Sample]:
 def memory(phase: Phase) -> Iterator[Sample]:
     """Private and resident bytes of each process after DISTINCT_NAMES different questions."""
     for server in phase.running:
-        seen = load.once(server.place.port, phase.files.distinct(), ONE_SOURCE, seconds=20)
+        seen = load.once(server.place.port, phase.files.distinct(), ONE_SOURCE, seconds=30)
         for at, one in enumerate(server.memory()):
-            values = {"private": one.private, "resident": one.resident, "asked": seen.completed}
+            values = {"private": one.private, "dirty": one.dirty, "resident": one.resident, "asked": seen.completed}
             yield Sample("memory", server.kind, server.place.names, phase.names, at, values, one.command)

@@ -34,9 +34,10 @@ def _restart(server: servers.Server) -> Callable[[], None]:
 
 
 def _under_load(server: servers.Server, phase: Phase, action: Callable[[], None] | None) -> dict[str, float]:
-    began = time.monotonic()
+    files = phase.files.classes(WARM)
     seconds = LOAD_S if action else LOAD_S / 2
-    running = load.paced(server.place.port, phase.files.classes(WARM), CLASS_SOURCES, RATE, seconds, latencies=True)
+    began = time.monotonic()
+    running = load.paced(server.place.port, files, CLASS_SOURCES, RATE, seconds, latencies=True)
     done = 0
     time.sleep(BEFORE_S)
     while action and done < SWAPS and time.monotonic() - began < LOAD_S - BETWEEN_S:
