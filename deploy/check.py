@@ -147,7 +147,7 @@ def report(questions: Sequence[Ask], answers: Sequence[Answer]) -> tuple[str, bo
     lines.append("")
     if no_uplink:
         lines += [
-            f"No uplink: {no_uplink} allowed names got SERVFAIL, the honest answer without the Internet;",
+            f"No uplink: {no_uplink} allowed names got SERVFAIL, the honest answer when offline;",
             "counted as passed. Blocked and local names do not need it.",
         ]
     total = len(questions)
