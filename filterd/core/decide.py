@@ -47,6 +47,10 @@ _TARGET_ALLOWS = 1 << matrix.MUST_ALLOW | 1 << matrix.OVERRIDE | 1 << matrix.PRO
 
 def decide(snapshot: Snapshot, row: Row, key: bytes) -> Verdict:
     """The verdict on a question. `key` is `names.key_of_wire` of the name asked."""
+    first = key.find(b".") + 1
+    heads = snapshot.heads
+    if key[: key.find(b".", first) + 1] not in heads and key[:first] not in heads and not row.extra:
+        return _precedence(snapshot, row, snapshot.table.mask(key), None, False, _QUESTION_STEPS)
     if key == snapshot.box_key:
         return _BOX
     kind = special(key)
@@ -97,8 +101,6 @@ def effects_of(row: Row, candidate: bytes, atom: int) -> tuple[Effect, ...]:
 def _judge(snapshot: Snapshot, row: Row, key: bytes, steps: int) -> Verdict:
     found = rules_for(snapshot, row, key)
     mask = snapshot.table.mask(key)
-    if found is None and not mask and not row.allow_list_only:
-        return row.plain
     best: Effect | None = None
     toggled = False
     if found is not None:
@@ -107,6 +109,13 @@ def _judge(snapshot: Snapshot, row: Row, key: bytes, steps: int) -> Verdict:
             if atom >= 0:
                 mask |= snapshot.index.masks[atom]
                 toggled = toggled or atom in row.toggled_atoms
+    return _precedence(snapshot, row, mask, best, toggled, steps)
+
+
+def _precedence(snapshot: Snapshot, row: Row, mask: int, best: Effect | None, toggled: bool, steps: int) -> Verdict:
+    """Steps 1 to 10, from the best of the policy's rules and the categories of the name."""
+    if best is None and not mask and not toggled and not row.allow_list_only:
+        return row.plain
     if best is not None and best.step <= matrix.MUST_ALLOW:
         return _named(row, best, toggled)
     if mask & row.floor and steps >> matrix.FLOOR & 1:
@@ -119,8 +128,6 @@ def _judge(snapshot: Snapshot, row: Row, key: bytes, steps: int) -> Verdict:
         return _named(row, best, toggled)
     if mask & row.closed and steps >> matrix.CATEGORY & 1:
         return _by_category(snapshot, row, mask & row.closed, matrix.CATEGORY)
-    if not mask and not toggled:
-        return row.plain
     ttl_s = TOGGLED_TTL_S if row.pupils and (toggled or mask & row.toggled) else row.allow_ttl_s
     category = snapshot.category_of(mask) if mask else None
     return Verdict(Action.ALLOW, Reason.DEFAULT, matrix.DEFAULT, ttl_s, category)
@@ -153,7 +160,12 @@ def _named(row: Row, effect: Effect, toggled: bool) -> Verdict:
 
 def _by_category(snapshot: Snapshot, row: Row, mask: int, step: int) -> Verdict:
     category = snapshot.category_of(mask)
-    owner = "floor" if step == matrix.FLOOR else f"tier {row.tier}"
+    if step == matrix.FLOOR:
+        owner = "floor"
+    elif mask & row.closed_by_tier & snapshot.index.bits((category,)):
+        owner = f"tier {row.tier}"
+    else:
+        owner = f"profile {row.profile} or an override"
     return _block(row, step, category, f"{owner}: {category}")
 
 

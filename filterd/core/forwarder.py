@@ -106,7 +106,7 @@ class Forwarder:
             if known is not None:
                 known[2][0] += 1
                 return packet[:2] + known[1]
-        key = names.key_of_wire(query.name)
+        key = query.key
         snapshot = self.snapshot
         verdict = decide(snapshot, row, key)
         asked = Asked(query, verdict, row, snapshot, packet, transport, reply_to)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from filterd.core import names
-from filterd.core.overrides import Override, Overrides
+from filterd.core.overrides import NO_RULES, Override, Overrides
 from filterd.core.policy import Place, Policy, Profile, Rules, SchoolName, Tier
 from filterd.core.verdict import Action, Reason, Verdict
 
@@ -36,13 +36,14 @@ class Effect(NamedTuple):
 
 
 class Index:
-    """Names to atoms. `atoms[i]` is what people call atom i; `service_of[i]` its categories' mask."""
+    """Names to atoms: `keys` gives a rule's atoms, `ids` an atom by kind and id, `masks[i]` the category of atom i."""
 
     def __init__(self, policy: Policy, categories: tuple[str, ...]) -> None:
         bit = {category: 1 << i for i, category in enumerate(categories)}
         self.policy = policy
         self.categories = categories
         self.keys: dict[bytes, tuple[int, ...]] = {}
+        self.heads: set[bytes] = set()  # `names.head` of every key
         self.masks: list[int] = []
         self.ids: dict[tuple[str, str], int] = {}
         for service in policy.services:
@@ -64,6 +65,7 @@ class Index:
         for name in entries:
             key = rule_key(name)
             self.keys[key] = (*self.keys.get(key, ()), atom)
+            self.heads.add(names.head(key))
 
     def bits(self, categories: Iterable[str]) -> int:
         """Categories as a mask in this index's order; ids that nobody lists are 0."""
@@ -96,6 +98,7 @@ class Row:
     allow_list_only: bool
     floor: int
     closed: int
+    closed_by_tier: int
     toggled: int
     toggled_atoms: frozenset[int]
     effects: dict[int, tuple[Effect, ...]]
@@ -122,17 +125,17 @@ def build(index: Index, overrides: Overrides, now: float) -> Matrix:
     policy = index.policy
     made: dict[object, Row] = {}
     tiers = {tier.id: tier for tier in policy.tiers}
+    profiles: dict[str | None, Profile] = {profile.id: profile for profile in policy.profiles}
 
     def row_of(tier: Tier, place: Place | None) -> Row:
         active = overrides.of(place.id, now) if place else ()
-        profile_id = next((o.profile for o in reversed(active) if o.profile), place.profile if place else "")
+        profile_id = next((o.profile for o in reversed(active) if o.profile in profiles), place.profile if place else "")
         scoped = tuple(i for i, n in enumerate(policy.names) if _applies(n, tier, place))
         observe = _observes(tier, now) or (place is not None and _observes(place, now))
-        rules = tuple((o.allow, o.block) for o in active)
+        rules = tuple((o.allow, o.block, o.until) for o in active if o.allow != NO_RULES or o.block != NO_RULES)
         key = (tier.id, profile_id, scoped, observe, rules)
         if key not in made:
-            profile = next((p for p in policy.profiles if p.id == profile_id), None)
-            made[key] = _row(index, len(made), tier, profile, scoped, observe, active)
+            made[key] = _row(index, len(made), tier, profiles.get(profile_id), scoped, observe, active)
         return made[key]
 
     by_place = tuple(row_of(tiers[place.tier], place) for place in policy.places)
@@ -213,6 +216,7 @@ def _row(
         allow_list_only=profile.allow_list_only if profile else False,
         floor=index.bits(policy.floor.categories),
         closed=index.bits(closed),
+        closed_by_tier=index.bits(tier.block),
         toggled=index.bits(toggles),
         toggled_atoms=frozenset(toggled_atoms),
         effects={atom: tuple(sorted(found)) for atom, found in effects.items()},

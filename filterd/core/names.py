@@ -31,6 +31,11 @@ def key_of_wire(wire: bytes) -> bytes:
         labels.append(wire[at:end])
         length = wire[end]
         at = end + 1
+    return key_of_labels(labels)
+
+
+def key_of_labels(labels: list[bytes]) -> bytes:
+    """Key of the labels of a name, first label first, in lower case. The list is used up."""
     labels.reverse()
     labels.append(b"")
     key = b".".join(labels)
@@ -41,6 +46,12 @@ def key_of_wire(wire: bytes) -> bytes:
 
 def _escape(label: bytes) -> bytes:
     return b"".join(bytes((c,)) if c in _PLAIN_SET else b"\\%02x" % c for c in label)
+
+
+def head(key: bytes) -> bytes:
+    """The first two labels of a key, or all of it if it has fewer: `com.example.www.` gives `com.example.`."""
+    first = key.find(b".") + 1
+    return key[: key.find(b".", first) + 1] or key[:first]
 
 
 def ancestors(key: bytes) -> list[bytes]:
@@ -61,7 +72,7 @@ def normal(text: str) -> str:
     name = text.strip().rstrip(".").lower()
     if not name.isascii():
         try:
-            name = idna.encode(name, uts46=True).decode("ascii")
+            name = idna.encode(name, uts46=True).decode("ascii").rstrip(".")
         except (idna.IDNAError, UnicodeError) as error:
             raise NameSyntaxError(f"{text!r} is not a domain name: {error}") from None
     if not name:

@@ -9,7 +9,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Self
 
+from filterd.core.names import normal
 from filterd.core.policy import Rules
+from filterd.errors import NameSyntaxError
 
 NO_RULES = Rules()
 
@@ -53,12 +55,12 @@ class Overrides:
         """The inverse of `to_json`. Raises ValueError on anything else."""
         try:
             return cls(tuple(_override(item) for item in data["items"]), int(data["sequence"]))
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, AttributeError, OverflowError, NameSyntaxError) as error:
             raise ValueError(f"not a set of overrides: {error}") from None
 
 
 def _override(item: dict[str, Any]) -> Override:
-    rules = {side: Rules(**{k: tuple(v) for k, v in item.get(side, {}).items()}) for side in ("allow", "block")}
+    rules = {side: _rules(item.get(side, {})) for side in ("allow", "block")}
     profile = item.get("profile")
     return Override(
         place=str(item["place"]),
@@ -68,3 +70,13 @@ def _override(item: dict[str, Any]) -> Override:
         by=str(item.get("by", "")),
         **rules,
     )
+
+
+def _rules(value: dict[str, Any]) -> Rules:
+    for ids in value.values():
+        if not isinstance(ids, list | tuple) or not all(isinstance(i, str) for i in ids):
+            raise TypeError(f"{ids!r} is not a list of texts")
+    for name in value.get("names", ()):
+        if normal(name.removeprefix("=")) != name.removeprefix("="):
+            raise TypeError(f"{name!r} is not in normal form")
+    return Rules(**{kind: tuple(ids) for kind, ids in value.items()})

@@ -8,6 +8,7 @@ Durations are whole seconds, sizes bytes, addresses text. Ids are ASCII `[a-z0-9
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from dataclasses import dataclass, field
@@ -167,17 +168,22 @@ class Policy:
             raise ValueError(f"not a compiled policy: {error}") from None
 
 
+_hints = functools.cache(typing.get_type_hints)
+
+
 def _build(kind: Any, value: Any) -> Any:
     origin = typing.get_origin(kind)
     if origin is tuple:
         item = typing.get_args(kind)[0]
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"{value!r} is not a list")
         return tuple(_build(item, v) for v in value)
     if origin is types.UnionType:
         if value is None:
             return None
         return _build(next(a for a in typing.get_args(kind) if a is not type(None)), value)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = typing.get_type_hints(kind)
+        hints = _hints(kind)
         return kind(**{name: _build(hints[name], v) for name, v in value.items()})
     if not isinstance(value, kind):
         raise TypeError(f"{value!r} is not {kind.__name__}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filterd.core import matrix, names
+from filterd.core import matrix, names, special
 from filterd.core.classrooms import Classrooms
 from filterd.core.matrix import Index, Matrix, Row
 from filterd.core.overrides import Overrides
@@ -13,7 +13,18 @@ from filterd.core.table import Table
 class Snapshot:
     """`index` and `classrooms` follow the policy, `matrix` the overrides and the clock, `table` the lists."""
 
-    __slots__ = ("_by_bit", "box_key", "categories", "classrooms", "index", "matrix", "overrides", "policy", "table")
+    __slots__ = (
+        "_by_bit",
+        "box_key",
+        "categories",
+        "classrooms",
+        "heads",
+        "index",
+        "matrix",
+        "overrides",
+        "policy",
+        "table",
+    )
 
     def __init__(
         self,
@@ -36,6 +47,8 @@ class Snapshot:
         self.matrix: Matrix = matrix.build(self.index, overrides, now)
         box = policy.block_answer.box_name
         self.box_key = names.key_of_text(box) if box else None
+        # A name whose head is not among these has no meaning of its own and no rule: most names, for two look-ups.
+        self.heads = special.HEADS | self.index.heads | ({names.head(self.box_key)} if self.box_key else set())
         self._by_bit = [(self.index.bits((c.id,)), c.id) for c in policy.categories]
 
     def at(self, now: float) -> Snapshot:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import Enum
 
 from filterd.core import wire
+from filterd.core.names import head
 
 TTL_S = 3600
 
@@ -49,6 +50,8 @@ _NONE, _LOOPBACK = ".".join("0" * 32), "1." + ".".join("0" * 31)
 for _zone in ("d.f", "8.e.f", "9.e.f", "a.e.f", "b.e.f", "8.b.d.0.1.0.0.2", _NONE, _LOOPBACK):
     _ZONES[b"arpa.ip6." + ".".join(reversed(_zone.split("."))).encode() + b"."] = Special.NXDOMAIN
 _TOPS = frozenset(zone[: zone.find(b".") + 1] for zone in _ZONES)
+
+HEADS = frozenset(map(head, (*_ZONES, *_NAMES)))  # no other head leads to a special name
 
 
 def special(key: bytes) -> Special | None:

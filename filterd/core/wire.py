@@ -9,6 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final, NamedTuple
 
+from filterd.core.names import key_of_labels
 from filterd.errors import WireError
 
 HEADER_BYTES: Final = 12
@@ -69,27 +70,42 @@ pack_header = _HEADER.pack
 
 class Query:
     """A client's question, checked. `question` is QNAME, QTYPE and QCLASS as sent (RFC 1035 section 4.1.2), `name` the
-    QNAME in lower case.
+    QNAME in lower case, `key` its key (`names`).
 
     `edns` is the version (None: no OPT), `udp_bytes` what the client takes over UDP, within [512, 1232]. `plain`: no
     EDNS options, nothing behind and no mixed case, so the same packet may well come again. `formerr`: the question
     could be read, what follows could not.
     """
 
-    __slots__ = ("do", "edns", "flags", "formerr", "id", "name", "plain", "qclass", "qtype", "question", "udp_bytes")
+    __slots__ = (
+        "do",
+        "edns",
+        "flags",
+        "formerr",
+        "id",
+        "key",
+        "name",
+        "plain",
+        "qclass",
+        "qtype",
+        "question",
+        "udp_bytes",
+    )
 
-    def __init__(self, ident: int, flags: int, question: bytes, qtype: int, qclass: int) -> None:
+    def __init__(
+        self, ident: int, flags: int, question: bytes, name: bytes, key: bytes, qtype: int, qclass: int
+    ) -> None:
         self.id = ident
         self.flags = flags
         self.question = question
+        self.name = name
+        self.key = key
         self.qtype = qtype
         self.qclass = qclass
-        name = question[:-4]
-        self.name = name.lower()
         self.edns: int | None = None
         self.udp_bytes = MIN_UDP_BYTES
         self.do = False
-        self.plain = self.name == name
+        self.plain = question.startswith(name)
         self.formerr = False
 
 
@@ -100,33 +116,33 @@ def read_header(packet: bytes) -> tuple[int, int, int, int, int, int]:
     return _HEADER.unpack_from(packet)
 
 
-def question_end(packet: bytes) -> int:
-    """Offset behind QNAME + QTYPE + QCLASS at 12. No compression is possible there (RFC 9267 section 2)."""
+def read_query(packet: bytes) -> Query:
+    """One question and at most one OPT. Raises WireError where the question itself cannot be read (RFC 9619)."""
+    ident, flags, questions, answers, authorities, additionals = read_header(packet)
+    if questions != 1 or answers:
+        raise WireError("not exactly one question")
+    lower = packet.lower()  # once for all labels; no header field is read from it
+    labels = []
     at = HEADER_BYTES
     try:
         length = packet[at]
         while length:
             if length > 63:
                 raise WireError("compression or unknown label type in the question")
-            at += length + 1
+            end = at + 1 + length
+            labels.append(lower[at + 1 : end])
+            at = end
             length = packet[at]
     except IndexError:
         raise WireError("question name runs over the end") from None
+    end = at + 5
     if at >= HEADER_BYTES + 255:
         raise WireError("question name longer than 255 bytes")
-    if at + 5 > len(packet):
+    if end > len(packet):
         raise WireError("question runs over the end")
-    return at + 5
-
-
-def read_query(packet: bytes) -> Query:
-    """One question and at most one OPT. Raises WireError where the question itself cannot be read (RFC 9619)."""
-    ident, flags, questions, answers, authorities, additionals = read_header(packet)
-    if questions != 1 or answers:
-        raise WireError("not exactly one question")
-    end = question_end(packet)
     qtype, qclass = _TWO.unpack_from(packet, end - 4)
-    query = Query(ident, flags, packet[HEADER_BYTES:end], qtype, qclass)
+    key = key_of_labels(labels)
+    query = Query(ident, flags, packet[HEADER_BYTES:end], lower[HEADER_BYTES : at + 1], key, qtype, qclass)
     if additionals or authorities:
         _read_records(packet, end, authorities, additionals, query)
     elif end != len(packet):
