@@ -129,7 +129,8 @@ def build(index: Index, overrides: Overrides, now: float) -> Matrix:
 
     def row_of(tier: Tier, place: Place | None) -> Row:
         active = overrides.of(place.id, now) if place else ()
-        profile_id = next((o.profile for o in reversed(active) if o.profile in profiles), place.profile if place else "")
+        own = place.profile if place else ""
+        profile_id = next((o.profile for o in reversed(active) if o.profile in profiles), own)
         scoped = tuple(i for i, n in enumerate(policy.names) if _applies(n, tier, place))
         observe = _observes(tier, now) or (place is not None and _observes(place, now))
         rules = tuple((o.allow, o.block, o.until) for o in active if o.allow != NO_RULES or o.block != NO_RULES)
