@@ -13,7 +13,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
+import click
+
+from filterd.cli.main import main
 from filterd.config import load
 from tests.docs.markdown import ROOT, Block
 
@@ -33,7 +37,7 @@ def _script(command: str) -> str | None:
 
 def _unit(command: str) -> str | None:
     """Whether the units and files of systemd/ that a command names exist."""
-    named = re.findall(r"(?:systemd/)?([\w*-]+\.(?:socket|service|conf|timer))", command)
+    named = re.findall(r"(?:systemd/|(?<= ))([\w-]+(?:\.[\w]+)?\.(?:socket|service|conf|timer))\b", command)
     missing = [name for name in named if not list((ROOT / "systemd").glob(name))]
     return f"there is no systemd/{missing[0]}" if missing else None
 
@@ -47,6 +51,24 @@ def _fetch(command: str) -> str | None:
     return None if f"/lists/{found[0]}/copy " in command else f"{url} is {found[0]}; its copy belongs elsewhere"
 
 
+def unknown_words(command: str) -> str | None:
+    """Whether a command line of `filterd` names commands and flags that exist; words in capitals stand for others."""
+    words = command.split()[1:]
+    context, found = click.Context(main, info_name="filterd"), cast(click.Command, main)
+    while isinstance(found, click.Group) and words and not words[0].startswith("-"):
+        word = words.pop(0)
+        if word not in found.list_commands(context):
+            return f"filterd has no command {word!r}"
+        found = cast(click.Command, found.get_command(context, word))
+    flags = {flag for option in found.get_params(context) for flag in option.opts} | {"--help", "-h"}
+    wrong = [word for word in words if re.match(r"--?[a-z]", word) and word.partition("=")[0] not in flags]
+    return f"{found.name} has no flag {wrong[0]}" if wrong else None
+
+
+def _installed(command: str) -> str | None:
+    return unknown_words(command.partition("/bin/")[2])
+
+
 def _nothing(_: str) -> None:
     """Commands of the system, which this project cannot vouch for."""
 
@@ -55,7 +77,12 @@ def _nothing(_: str) -> None:
 CHECKED = (
     (re.compile(r"sh deploy/\S+\.sh( |$)"), _script),
     (re.compile(r"python benchmarks/\S+\.py( |$)"), _script),
-    (re.compile(r"sudo (systemctl|cp|systemd-sysusers|systemd-tmpfiles) "), _unit),
+    (re.compile(r"sudo (systemctl|cp) "), _unit),
+    (re.compile(r"sudo (-u filterd-update )?/opt/filterd/venv/bin/filterd "), _installed),
+    (
+        re.compile(r"sudo (python3 -m venv|/opt/filterd/venv/bin/pip install|systemd-sysusers|systemd-tmpfiles) "),
+        _nothing,
+    ),
     (re.compile(r"curl -fL.* -o "), _fetch),
     (re.compile(r"(sudo )?apt-get (update|install) ?"), _nothing),
     (re.compile(r"\. \.venv/bin/activate$"), _nothing),

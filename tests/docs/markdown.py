@@ -35,7 +35,8 @@ def pages() -> list[Path]:
 def blocks(path: Path, language: str | None = None) -> list[Block]:
     """The fenced blocks of a page, in order; of one language or all."""
     found: list[Block] = []
-    fence, start, head, lines = "", 0, ("", ""), []
+    lines: list[str] = []
+    fence, start, head = "", 0, ("", "")
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         match = _FENCE.match(line)
         if fence and match and match[1] == fence and not match[2]:
@@ -60,6 +61,11 @@ def prose(path: Path) -> str:
         else:
             kept.append("" if inside else line)
     return "\n".join(kept)
+
+
+def inline(path: Path) -> list[str]:
+    """What stands in code marks within the text of a page."""
+    return [found.strip("`") for found in _INLINE_CODE.findall(prose(path))]
 
 
 def links(path: Path) -> list[str]:

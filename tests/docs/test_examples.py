@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
+from filterd.cli.main import COMMANDS
 from filterd.config import load
-from tests.docs.console import Console
-from tests.docs.markdown import ROOT, Block, blocks, pages
+from tests.docs.console import Console, unknown_words
+from tests.docs.markdown import ROOT, Block, blocks, inline, pages, prose
 
 LANGUAGES = {"yaml", "console", "text", "promql"}
 MERGED = ", added to what ships"
 YAML_BLOCKS = [block for page in pages() for block in blocks(page, "yaml")]
-WITH_COMMANDS = [page for page in pages() if blocks(page, "console")]
+# README.vi.md shows what README.md shows; a test below holds them together.
+WITH_COMMANDS = [page for page in pages() if blocks(page, "console") and page.name != "README.vi.md"]
 ALL_BLOCKS = [block for page in pages() for block in blocks(page)]
 
 
@@ -68,6 +70,26 @@ def test_yaml_block_loads_with_what_ships(block: Block, shipped: Path) -> None:
 def test_commands_do_what_the_page_shows(page: Path, console: Console) -> None:
     wrong = [problem for block in blocks(page, "console") for problem in console.play(block)]
     assert not wrong, "\n\n".join(wrong)
+
+
+@pytest.mark.parametrize("page", pages(), ids=named)
+def test_commands_in_the_text_exist(page: Path) -> None:
+    typed = [code for code in inline(page) if code.startswith("filterd ")]
+    assert [problem for code in typed if (problem := unknown_words(code))] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.vi.md"])
+def test_readme_has_a_line_for_every_command(name: str) -> None:
+    first_cells = set(re.findall(r"^\| `filterd (\w+)", prose(ROOT / name), re.MULTILINE))
+    assert first_cells == set(COMMANDS)
+
+
+def test_both_readmes_show_the_same_commands() -> None:
+    english, vietnamese = (
+        [re.sub(r"my-school|truong-toi", "DIR", block.text) for block in blocks(ROOT / name, "console")]
+        for name in ("README.md", "README.vi.md")
+    )
+    assert english == vietnamese
 
 
 def merged(shipped: str, added: str) -> str:
