@@ -8,12 +8,13 @@ it leaves from the same slot to the same address, and nothing is allocated but t
 from __future__ import annotations
 
 import ctypes
+import errno
 import socket
-import sys
 from typing import Any, Final, Literal
 
 BATCH: Final = 64
 SLOT_BYTES: Final = 2048  # no query is longer; replies over UDP have at most 1232 bytes
+_NAME_BYTES: Final = {socket.AF_INET: 16, socket.AF_INET6: 28}  # struct sockaddr_in, sockaddr_in6
 
 
 class _Iovec(ctypes.Structure):
@@ -43,8 +44,46 @@ _send = _libc.sendmmsg
 _send.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
 
 
+class _Messages:
+    """An array of struct mmsghdr, each over one slot of a buffer and of an array of socket addresses."""
+
+    def __init__(self, data: bytearray, names: bytearray, name_bytes: int) -> None:
+        self._vectors = (_Iovec * BATCH)()
+        self._headers = (_Mmsghdr * BATCH)()
+        self._kept = (data, names)  # the kernel is given their addresses
+        data_at, names_at = _address(data), _address(names)
+        for i in range(BATCH):
+            self._vectors[i].base = data_at + i * SLOT_BYTES
+            self._vectors[i].length = SLOT_BYTES
+            header = self._headers[i].header
+            header.name = names_at + i * name_bytes
+            header.name_length = name_bytes
+            header.iov = ctypes.addressof(self._vectors[i])
+            header.iov_length = 1
+        self._at = ctypes.addressof(self._headers)
+        self.received_lengths = _column(self._headers, _Mmsghdr, "length", "I")
+        self.lengths = _column(self._vectors, _Iovec, "length", "Q")
+
+    def receive(self, fd: int) -> int:
+        """How many datagrams were waiting and are in the slots now; negative on an error that was waiting."""
+        count: int = _receive(fd, self._at, BATCH, socket.MSG_DONTWAIT, None)
+        return count
+
+    def send(self, fd: int, first: int, end: int) -> int:
+        """Send slots [first, end). Returns how many could not be sent; those are gone."""
+        lost = 0
+        while first < end:
+            at = self._at + first * ctypes.sizeof(_Mmsghdr)
+            sent: int = _send(fd, at, end - first, socket.MSG_DONTWAIT)
+            if sent <= 0:  # the first of them cannot go: a full buffer, or no way to that client
+                lost += 1
+                sent = 1
+            first += sent
+        return lost
+
+
 class Batch:
-    """The buffers of one UDP socket.
+    """The buffers of one listening UDP socket.
 
     After `receive()` returned n, slot i < n is `slots[i]`: (i, offset of the packet in `data`, and where its client's
     address begins and ends in `names`); its packet has `lengths[i]` bytes. To answer, write the reply over the packet,
@@ -53,62 +92,73 @@ class Batch:
 
     def __init__(self, sock: socket.socket) -> None:
         self._fd = sock.fileno()
-        ipv6 = sock.family == socket.AF_INET6
-        name_bytes = 28 if ipv6 else 16  # struct sockaddr_in6, sockaddr_in
-        first, last = (8, 28) if ipv6 else (4, 8)  # address and scope, or address
+        self._name_bytes = name_bytes = _NAME_BYTES[sock.family]
+        first, last = (8, 28) if name_bytes == 28 else (4, 8)  # address and scope, or address
         self.data = bytearray(BATCH * SLOT_BYTES)
-        self.view = memoryview(self.data)
-        raw_names = bytearray(BATCH * name_bytes)
-        self.names = memoryview(raw_names)
-        self._name_bytes = name_bytes
-        data_at, names_at = _address(self.data), _address(raw_names)
-        inward, outward = (_Iovec * BATCH)(), (_Iovec * BATCH)()
-        self._inward, self._outward = (_Mmsghdr * BATCH)(), (_Mmsghdr * BATCH)()
-        for i in range(BATCH):
-            inward[i].base = outward[i].base = data_at + i * SLOT_BYTES
-            inward[i].length = SLOT_BYTES
-            for header, vectors in ((self._inward[i].header, inward), (self._outward[i].header, outward)):
-                header.name = names_at + i * name_bytes
-                header.name_length = name_bytes
-                header.iov = ctypes.addressof(vectors[i])
-                header.iov_length = 1
-        self._kept = (inward, outward, raw_names)  # the kernel is given their addresses
-        self.lengths = _column(self._inward, _Mmsghdr, "length", "I")
-        self.reply_lengths = _column(outward, _Iovec, "length", "Q")
-        self.slots = [
-            (i, i * SLOT_BYTES, i * name_bytes + first, i * name_bytes + last) for i in range(BATCH)
-        ]
-        self._inward_at = ctypes.addressof(self._inward)
-        self._outward_at = ctypes.addressof(self._outward)
+        names = bytearray(BATCH * name_bytes)
+        self.view, self.names = memoryview(self.data), memoryview(names)
+        self._inward = _Messages(self.data, names, name_bytes)
+        self._outward = _Messages(self.data, names, name_bytes)
+        self.lengths = self._inward.received_lengths
+        self.reply_lengths = self._outward.lengths
+        self.slots = [(i, i * SLOT_BYTES, i * name_bytes + first, i * name_bytes + last) for i in range(BATCH)]
 
     def receive(self) -> int:
         """How many datagrams were waiting and are in the slots now; 0 if none."""
-        count: int = _receive(self._fd, self._inward_at, BATCH, socket.MSG_DONTWAIT, None)
-        return max(count, 0)
+        return max(self._inward.receive(self._fd), 0)
 
     def send(self, first: int, end: int) -> int:
         """Send the replies in slots [first, end). Returns how many could not be sent; those are gone."""
-        lost = 0
-        while first < end:
-            at = self._outward_at + first * ctypes.sizeof(_Mmsghdr)
-            sent: int = _send(self._fd, at, end - first, socket.MSG_DONTWAIT)
-            if sent <= 0:  # the first of them cannot go: a full buffer, or no way to that client
-                lost += 1
-                sent = 1
-            first += sent
-        return lost
+        return self._outward.send(self._fd, first, end)
 
     def peer(self, slot: int) -> bytes:
-        """The client's socket address, for `sendto_address` once the slot is somebody else's."""
+        """The client's socket address, for an `Outbox` once the slot is somebody else's."""
         return bytes(self.names[slot * self._name_bytes : (slot + 1) * self._name_bytes])
 
 
-def sendto_address(peer: bytes) -> tuple[Any, ...]:
-    """A socket address (struct sockaddr_in or sockaddr_in6) as `socket.sendto` takes it."""
-    port = int.from_bytes(peer[2:4], "big")
-    if len(peer) == 16:
-        return socket.inet_ntop(socket.AF_INET, peer[4:8]), port
-    return socket.inet_ntop(socket.AF_INET6, peer[8:24]), port, 0, int.from_bytes(peer[24:28], sys.byteorder)
+class Outbox:
+    """Late replies of one listening UDP socket: `put` them, then `flush` them with one call."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._fd = sock.fileno()
+        self._name_bytes = name_bytes = _NAME_BYTES[sock.family]
+        self._data = bytearray(BATCH * SLOT_BYTES)
+        self._names = bytearray(BATCH * name_bytes)
+        self._outward = _Messages(self._data, self._names, name_bytes)
+        self.waiting = 0
+
+    def put(self, peer: bytes, packet: bytes) -> int:
+        """Add a reply of at most 2,048 bytes; returns how many were lost if that made it flush."""
+        lost = self.flush() if self.waiting == BATCH else 0
+        slot = self.waiting
+        at = slot * SLOT_BYTES
+        self._data[at : at + len(packet)] = packet
+        self._names[slot * self._name_bytes : (slot + 1) * self._name_bytes] = peer
+        self._outward.lengths[slot] = len(packet)
+        self.waiting = slot + 1
+        return lost
+
+    def flush(self) -> int:
+        """Send what waits. Returns how many could not be sent."""
+        waiting, self.waiting = self.waiting, 0
+        return self._outward.send(self._fd, 0, waiting)
+
+
+class Inbox:
+    """Datagrams from connected sockets, one socket at a time; who sent them, the kernel has checked."""
+
+    def __init__(self) -> None:
+        self._data = bytearray(BATCH * SLOT_BYTES)
+        self._view = memoryview(self._data)
+        self._inward = _Messages(self._data, bytearray(BATCH * _NAME_BYTES[socket.AF_INET6]), 28)
+
+    def receive(self, sock: socket.socket) -> list[bytes] | None:
+        """What was waiting, at most 64; None if the socket had an error waiting, such as a refused port."""
+        count = self._inward.receive(sock.fileno())
+        if count < 0:
+            return [] if ctypes.get_errno() in (errno.EAGAIN, errno.EINTR) else None
+        lengths, view = self._inward.received_lengths, self._view
+        return [bytes(view[i * SLOT_BYTES : i * SLOT_BYTES + lengths[i]]) for i in range(count)]
 
 
 def _address(buffer: bytearray) -> int:

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import cast
 
 from filterd.core.exchange import UDP
-from filterd.dns.batch import Batch, sendto_address
+from filterd.dns.batch import Batch, Outbox
 from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
 
@@ -23,6 +23,7 @@ class UdpListener:
         self._loop = loop
         self._socket = sock
         self._batch = Batch(sock)
+        self._outbox = Outbox(sock)
         self._clients = clients
         self._desk = desk
         self.memo_hits = 0
@@ -33,11 +34,13 @@ class UdpListener:
         self._loop.remove_reader(self._socket.fileno())
 
     def reply(self, address: object, packet: bytes) -> None:
-        """Send one late reply; a full socket buffer drops it, as the network might."""
-        try:
-            self._socket.sendto(packet, sendto_address(cast(bytes, address)))
-        except OSError:
-            self.unsent += 1
+        """Send one late reply, together with the others of this turn of the loop."""
+        if not self._outbox.waiting:
+            self._loop.call_soon(self._flush)
+        self.unsent += self._outbox.put(cast(bytes, address), packet)
+
+    def _flush(self) -> None:
+        self.unsent += self._outbox.flush()
 
     def _readable(self) -> None:
         batch = self._batch

@@ -17,12 +17,13 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 from filterd.core.exchange import Exchange
+from filterd.dns.batch import Inbox
 from filterd.dns.desk import Desk
 
-POOL: Final = 16  # sockets to each upstream
+POOL: Final = 4  # sockets to each upstream: few, so that many answers are read with one call
+MAX_EVENTS: Final = 256
 POOL_USES: Final = 4096  # questions after which a pool socket gets another port
 TCP_S: Final = 1.5
-RECEIVE_BYTES: Final = 4096
 RANDOM_BYTES: Final = 4096
 
 
@@ -76,6 +77,7 @@ class Upstreams:
         self._carriers: list[Carrier] = []
         self._epoll = select.epoll()
         self._flights: dict[int, Flight] = {}
+        self._inbox = Inbox()
         self._random = b""
         self._random_at = RANDOM_BYTES
         loop.add_reader(self._epoll.fileno(), self._readable)
@@ -171,23 +173,23 @@ class Upstreams:
     def _readable(self) -> None:
         now = monotonic()
         response = self._desk.response
-        for fd, _ in self._epoll.poll(0, 256):
+        for fd, _ in self._epoll.poll(0, MAX_EVENTS):
             flight = self._flights.get(fd)
             if flight is None:
                 continue
-            for _ in range(64):
-                try:
-                    packet = flight.socket.recv(RECEIVE_BYTES)
-                except BlockingIOError:
-                    break
-                except OSError:  # ICMP: nobody listens there
-                    self._refused(flight)
-                    break
-                exchange = flight.exchanges.get(packet[:2])
-                if exchange is not None and response(exchange, packet, now) and exchange.token == (flight, packet[:2]):
-                    self._forget(exchange)
-                    if not flight.carrier.pool:
-                        break
+            packets = self._inbox.receive(flight.socket)
+            if packets is None:  # ICMP: nobody listens there
+                self._refused(flight)
+                continue
+            exchanges = flight.exchanges
+            for packet in packets:
+                ident = packet[:2]
+                exchange = exchanges.get(ident)
+                if exchange is not None and response(exchange, packet, now) and exchange.done:
+                    exchanges.pop(ident, None)
+                    exchange.token = None
+            if not exchanges and flight not in flight.carrier.sockets:
+                self._close(flight)
 
     def _refused(self, flight: Flight) -> None:
         for exchange in list(flight.exchanges.values()):
