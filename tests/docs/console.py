@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import cast
 
 import click
+import dns.message
+import dns.query
 
 from filterd.cli.main import main
 from filterd.config import load
@@ -136,8 +138,10 @@ class Console:
                 return check(command)
         if command.startswith("filterd run"):
             return self._start(command, expected)
-        if command.startswith("dig ") and shutil.which("dig") is None:
-            return None
+        if command.startswith("dig "):
+            problem = _compare(expected, _asked(self._moved(command)))
+            if problem is not None or shutil.which("dig") is None:
+                return problem
         done = subprocess.run(
             ["sh", "-c", self._moved(command)],
             cwd=self.folder,
@@ -209,6 +213,15 @@ def _compare(expected: list[str], shown: str) -> str | None:
         if re.fullmatch("".join(parts), text)
         else f"--- the page shows\n{chr(10).join(expected)}\n--- it is\n{text}"
     )
+
+
+def _asked(command: str) -> str:
+    """What `dig -b CLIENT -p PORT @SERVER NAME +short` prints, asked without it."""
+    match = re.fullmatch(r"dig -b (\S+) -p (\d+) @(\S+) (\S+) \+short", command)
+    assert match is not None, f"write it as dig -b CLIENT -p PORT @SERVER NAME +short: {command}"
+    query = dns.message.make_query(match[4], "A")
+    answer = dns.query.udp(query, match[3], timeout=TIMEOUT_S, port=int(match[2]), source=match[1])
+    return "".join(f"{record}\n" for found in answer.answer for record in found)
 
 
 def _free_port() -> int:

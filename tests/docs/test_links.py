@@ -1,7 +1,9 @@
-"""Links within the project lead somewhere. Addresses of other sites are not asked."""
+"""Pages hang together: links lead somewhere (other sites are not asked), decisions are complete."""
 
 from __future__ import annotations
 
+import configparser
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -48,3 +50,13 @@ def test_decision_says_context_decision_and_consequence(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     wanted = ("## Context", "## Decision", "## Consequence")
     assert [title for title in wanted if text.count(f"\n{title}\n") != 1] == []
+
+
+def test_every_library_is_recorded_with_its_reason() -> None:
+    found = configparser.ConfigParser()
+    found.read(ROOT / "setup.cfg", encoding="utf-8")
+    wanted = found["options"]["install_requires"] + found["options.extras_require"]["dev"]
+    libraries = re.findall(r"^([A-Za-z][\w.-]*)", wanted, re.MULTILINE)
+    page = (ROOT / "docs" / "decisions" / "0012-libraries.md").read_text(encoding="utf-8")
+    assert libraries
+    assert [name for name in libraries if name not in page] == []
