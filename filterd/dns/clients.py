@@ -56,6 +56,7 @@ class Clients:
     def __init__(self, forwarder: Forwarder) -> None:
         self._forwarder = forwarder
         self._by_key: dict[bytes, Client] = {}
+        self._own: set[bytes] = set()
         self._number = 0
         self.get = self._by_key.get
         self.outside = 0
@@ -63,6 +64,13 @@ class Clients:
 
     def __len__(self) -> int:
         return len(self._by_key)
+
+    def add_own(self, sock: socket.socket) -> None:
+        """The box itself, by the address of a listener, is answered wherever it is: the watchdog asks from there."""
+        host, *rest = sock.getsockname()
+        if ip_address(host.partition("%")[0]).is_unspecified:
+            host = "::1" if sock.family == socket.AF_INET6 else "127.0.0.1"
+        self._own.add(client_key((host, *rest)))
 
     def renew(self) -> None:
         """A snapshot was swapped in: every client's row is looked up anew at its next packet, its tokens stay."""
@@ -77,12 +85,14 @@ class Clients:
             return client
         snapshot = self._forwarder.snapshot
         address, interface = read_key(key)
-        if not snapshot.classrooms.may_ask(address):
+        place = row = None
+        if snapshot.classrooms.may_ask(address):
+            place = snapshot.classrooms.find(address, interface)
+            row = snapshot.row_of_place(place)
+        elif key not in self._own:  # it is refused, but it hears
             self._by_key.pop(key, None)
             self.outside += 1
             return None
-        place = snapshot.classrooms.find(address, interface)
-        row = snapshot.row_of_place(place)
         memo = self._forwarder.memo.young(row.index, UDP) if row is not None else {}
         if client is not None:
             client.row, client.place, client.memo, client.seen = row, place, memo, self._number

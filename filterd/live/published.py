@@ -93,11 +93,12 @@ class Published:
     def _poll_table(self) -> bool:
         wanted = tables.current(self.state_dir) or NO_TABLE
         lost = self._pointer_is_lost(wanted)
-        if (wanted, lost) == self._table_seen:
+        gone = self.table is not None and not self.table.is_dir()
+        if (wanted, lost, gone) == self._table_seen:
             return False
-        self._table_seen = (wanted, lost)
-        if not wanted:
-            kept = f"in force: {self.generation}" if self.generation else "only policies/ block now"
+        self._table_seen = (wanted, lost, gone)
+        if not wanted or (gone and wanted == self.generation):
+            kept = f"in force until a restart: {self.generation}" if self.generation else "only policies/ block now"
             self._fault("table", f"there is no table; run 'filterd lists build'; {kept}")
             return False
         changed = self._take_table([wanted] + [g for g in tables.generations(self.state_dir) if g != wanted])
