@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -14,11 +16,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from filterd.core.exchange import TCP, UDP
 from filterd.core.verdict import Action, Reason
 from filterd.metrics.dns import COUNTERS, GAUGES, DnsMetrics, TableState
-from tests.docs.markdown import ROOT, blocks, prose, rows
+from tests.docs.markdown import ROOT, Block, blocks, prose, rows
 
 PAGE = ROOT / "docs" / "metrics.md"
 FORBIDDEN_LABELS = ("client", "address", "ip", "name", "domain", "qname", "host", "device", "user")
 NOT_BASE_UNITS = ("ms", "milliseconds", "minutes", "hours", "days", "kb", "mb", "kib", "mib", "percent")
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool (Debian: prometheus) is not installed"
+)
 TYPE_WORDS = ("counter", "gauge", "histogram", "summary")
 
 
@@ -92,7 +97,7 @@ def test_page_gives_values_for_every_label_but_numbered_and_informative_ones() -
 
 
 @pytest.mark.parametrize("block", blocks(PAGE, "promql"), ids=lambda block: f"line {block.line}")
-def test_query_asks_for_metrics_and_labels_that_exist(block) -> None:  # type: ignore[no-untyped-def]
+def test_query_asks_for_metrics_and_labels_that_exist(block: Block) -> None:
     names = re.findall(r"\bfilterd_\w+", block.text)
     known = exposed()
     metrics = {re.sub(r"_(bucket|sum|count)$", "", name) if name not in known else name for name in names}
@@ -122,7 +127,16 @@ def test_labels_can_never_hold_a_person_or_a_site(name: str) -> None:
     assert all(re.fullmatch(r"[a-z][a-z0-9_]*", label) for label in labels)
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian: prometheus) is not installed")
+@needs_promtool
+def test_promtool_reads_every_query(tmp_path: Path) -> None:
+    rules = [{"record": f"query:{block.line}", "expr": block.text} for block in blocks(PAGE, "promql")]
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps({"groups": [{"name": "page", "rules": rules}]}), encoding="utf-8")
+    done = subprocess.run(["promtool", "check", "rules", str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
 def test_promtool_has_no_complaint() -> None:
     done = subprocess.run(["promtool", "check", "metrics"], input=exposition(), capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
