@@ -50,20 +50,23 @@ class AnswerCache:
             self._entries.move_to_end(key)
         return entry
 
-    def put(self, key: bytes, answer: Answer, now: float, ttl_s: float) -> None:
+    def put(self, key: bytes, answer: Answer, now: float, ttl_s: float) -> Entry:
+        """Keep an answer; returns its entry, which is not kept where one answer would push out all others."""
         body = len(answer.body)
         size = _ENTRY_BYTES + len(key) + body + (8 if body < 256 else _TTL_BYTES) * len(answer.ttls)
         if answer.targets:
             size += sum(map(len, answer.targets)) + _TARGET_BYTES * len(answer.targets)
+        entry = Entry(answer, now, now + ttl_s, size)
         old = self._entries.pop(key, None)
         if old is not None:
             self.size_bytes -= old.bytes
-        if size > self.limit_bytes // 16:  # one answer must not push out all others
-            return
+        if size > self.limit_bytes // 16:
+            return entry
         self.size_bytes += size
-        self._entries[key] = Entry(answer, now, now + ttl_s, size)
+        self._entries[key] = entry
         while self.size_bytes > self.limit_bytes:
             self.size_bytes -= self._entries.popitem(last=False)[1].bytes
+        return entry
 
     def clear(self) -> None:
         self._entries.clear()

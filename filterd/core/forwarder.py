@@ -150,6 +150,7 @@ class Forwarder:
             self.cache_hits += 1
             return self._from_cache(asked, entry, now)
         self.cache_misses += 1
+        asked.packet = b""  # not for the memo: most names that are asked once are not asked again soon
         exchange = self._pending.get(key)
         if exchange is not None:
             if len(exchange.waiters) < MAX_WAITERS:
@@ -233,7 +234,8 @@ class Forwarder:
             return reply
         if len(reply) > query.udp_bytes:
             return replies.truncated(query)
-        if query.plain and valid_until and asked.snapshot is self.snapshot:  # what is random must not fill the memo
+        # What is random must not fill the memo.
+        if query.plain and valid_until and asked.packet and asked.snapshot is self.snapshot:
             self.memo.put(asked.row.index, transport, asked.packet, valid_until, reply, cell)
         return reply
 
@@ -275,9 +277,7 @@ class Forwarder:
             self.upstreams.spoilt(exchange.upstream)
             return self._failed(exchange, now)
         ttl_s = self._lifetime(answer)
-        if ttl_s > 0:
-            self.cache.put(exchange.key, answer, now, ttl_s)
-        entry = Entry(answer, now, now + ttl_s, 0)
+        entry = self.cache.put(exchange.key, answer, now, ttl_s) if ttl_s > 0 else Entry(answer, now, now, 0)
         return [(asked.reply_to, self._from_cache(asked, entry, now)) for asked in self._close(exchange)]
 
     def _stray(self, exchange: Exchange, now: float) -> list[Send] | Exchange | None:

@@ -10,6 +10,7 @@ from typing import Final, Protocol, cast
 from filterd.core.exchange import Exchange
 from filterd.core.forwarder import ATTEMPT_S, Forwarder, Send
 from filterd.core.matrix import Row
+from filterd.dns.hot import HotSelector
 
 log = logging.getLogger("filterd.dns")
 
@@ -33,8 +34,9 @@ class Desk:
 
     upstream: Upstream
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, forwarder: Forwarder) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, hot: HotSelector, forwarder: Forwarder) -> None:
         self._loop = loop
+        self._hot = hot
         self._forwarder = forwarder
         self._timer: asyncio.TimerHandle | None = None
         self.faults = 0
@@ -79,6 +81,7 @@ class Desk:
             timer.cancel()
         deadline = self._forwarder.deadline()
         self._timer = None if deadline is None else self._loop.call_at(deadline, self._tick)
+        self._hot.interrupt()
 
     def _tick(self) -> None:
         self._timer = None

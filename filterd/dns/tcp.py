@@ -50,6 +50,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._client: Client | None = None
         self._key = b""
+        self._waiting = 0  # questions under way
+        self._asked_all = self._closing = False
         self.message_since: float | None = None
         self.last = monotonic()
 
@@ -66,6 +68,7 @@ class Connection(asyncio.Protocol):
             or len(server.connections) >= limits.tcp_connections
         ):
             server.refused += 1
+            self._closing = True
             transport.abort()
             return
         client.tcp += 1
@@ -77,7 +80,7 @@ class Connection(asyncio.Protocol):
         buffer += data
         self.last = now = monotonic()
         at = 0
-        while len(buffer) - at >= 2 and self._transport is not None:
+        while len(buffer) - at >= 2 and not self._closing:
             size = buffer[at] << 8 | buffer[at + 1]
             if size < 12:
                 self.close()
@@ -103,20 +106,39 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         reply = server.desk.query(packet, TCP, client.row, (self, None), now)
-        if reply is not None:
-            self.reply(None, reply)
+        if reply is None:
+            self._waiting += 1
+        else:
+            self._send(reply)
 
     def reply(self, _: object, packet: bytes) -> None:
-        """Send one reply, whenever it is ready."""
-        if self._transport is None:
+        """Send one late reply."""
+        self._waiting -= 1
+        self._send(packet)
+        if self._asked_all and not self._waiting:
+            self.close()
+
+    def _send(self, packet: bytes) -> None:
+        if self._transport is None or self._closing:
             return
         self._transport.write(len(packet).to_bytes(2, "big") + packet)
         self.last = monotonic()
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             self._transport.abort()
 
+    def eof_received(self) -> bool:
+        """The client has asked all it wants to; True keeps the connection for the answers that are under way."""
+        self._asked_all = True
+        return self._waiting > 0 and not self._closing
+
     def close(self) -> None:
-        if self._transport is not None:
+        """Close once everything is sent; at once for a client that has not read it by the next sweep."""
+        if self._transport is None:
+            return
+        if self._closing:
+            self._transport.abort()
+        else:
+            self._closing = True
             self._transport.close()
 
     def connection_lost(self, _: Exception | None) -> None:

@@ -5,7 +5,6 @@ Every line of `_readable` runs for every packet of a school, so it makes no obje
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from time import monotonic
 from typing import cast
@@ -14,13 +13,14 @@ from filterd.core.exchange import UDP
 from filterd.dns.batch import Batch, Outbox
 from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
+from filterd.dns.hot import HotSelector
 
 
 class UdpListener:
-    """One listening socket. It is registered with `loop.add_reader`; no task, no future, no protocol object."""
+    """One listening socket. It is hot (`hot`): no task, no future, no protocol object, not even a turn of the loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, clients: Clients, desk: Desk) -> None:
-        self._loop = loop
+    def __init__(self, hot: HotSelector, sock: socket.socket, clients: Clients, desk: Desk) -> None:
+        self._hot = hot
         self._socket = sock
         self._batch = Batch(sock)
         self._outbox = Outbox(sock)
@@ -28,21 +28,21 @@ class UdpListener:
         self._desk = desk
         self.memo_hits = 0
         self.unsent = 0
-        loop.add_reader(sock.fileno(), self._readable)
+        hot.add(sock.fileno(), self._readable)
 
     def close(self) -> None:
-        self._loop.remove_reader(self._socket.fileno())
+        self._hot.remove(self._socket.fileno())
 
     def reply(self, address: object, packet: bytes) -> None:
-        """Send one late reply, together with the others of this turn of the loop."""
+        """Send one late reply, together with the others of this turn."""
         if not self._outbox.waiting:
-            self._loop.call_soon(self._flush)
+            self._hot.after(self._flush)
         self.unsent += self._outbox.put(cast(bytes, address), packet)
 
     def _flush(self) -> None:
         self.unsent += self._outbox.flush()
 
-    def _readable(self) -> None:
+    def _readable(self, _: int) -> None:
         batch = self._batch
         count = batch.receive()  # at most one batch a wake-up, so that upstream answers and TCP get their turn
         now = monotonic()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
-import select
 import socket
 from time import monotonic
 from typing import Final, cast
@@ -19,9 +18,9 @@ from urllib.parse import urlsplit
 from filterd.core.exchange import Exchange
 from filterd.dns.batch import Inbox
 from filterd.dns.desk import Desk
+from filterd.dns.hot import HotSelector
 
 POOL: Final = 4  # sockets to each upstream: few, so that many answers are read with one call
-MAX_EVENTS: Final = 256
 POOL_USES: Final = 4096  # questions after which a pool socket gets another port
 TCP_S: Final = 1.5
 RANDOM_BYTES: Final = 4096
@@ -68,19 +67,20 @@ def is_near(address: str) -> bool:
 
 
 class Upstreams:
-    """All upstreams of a worker. Replies are read through one nested epoll, so a socket costs no loop handle."""
+    """All upstreams of a worker."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tasks: asyncio.TaskGroup, desk: Desk) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, tasks: asyncio.TaskGroup, hot: HotSelector, desk: Desk
+    ) -> None:
         self._loop = loop
         self._tasks = tasks
         self._desk = desk
         self._carriers: list[Carrier] = []
-        self._epoll = select.epoll()
+        self._hot = hot
         self._flights: dict[int, Flight] = {}
         self._inbox = Inbox()
         self._random = b""
         self._random_at = RANDOM_BYTES
-        loop.add_reader(self._epoll.fileno(), self._readable)
 
     def configure(self, urls: tuple[str, ...], source_ports: str) -> None:
         """Use these upstreams from now on."""
@@ -94,10 +94,8 @@ class Upstreams:
             self._carriers.append(Carrier(address, pool))
 
     def close(self) -> None:
-        self._loop.remove_reader(self._epoll.fileno())
         for flight in list(self._flights.values()):
             self._close(flight)
-        self._epoll.close()
 
     def send(self, exchange: Exchange) -> None:
         """Carry an exchange to its upstream, from another socket if it was sent before."""
@@ -105,6 +103,7 @@ class Upstreams:
         carrier = self._carriers[exchange.upstream]
         if exchange.tcp:
             self._tasks.create_task(self._over_tcp(exchange, carrier))
+            self._hot.interrupt()
             return
         try:
             flight = self._pooled(carrier) if carrier.pool else self._open(carrier)
@@ -117,6 +116,7 @@ class Upstreams:
         except OSError:
             # Not from inside the caller: a chain of dead upstreams must not become a recursion.
             self._loop.call_soon(self._desk.unreachable, exchange)
+            self._hot.interrupt()
 
     def sweep(self) -> None:
         """Forget exchanges that were given up; once a second."""
@@ -153,12 +153,12 @@ class Upstreams:
             sock.close()
             raise
         flight = self._flights[sock.fileno()] = Flight(carrier, sock)
-        self._epoll.register(sock.fileno(), select.EPOLLIN)
+        self._hot.add(sock.fileno(), self._readable)
         return flight
 
     def _close(self, flight: Flight) -> None:
         if self._flights.pop(flight.socket.fileno(), None) is not None:
-            self._epoll.unregister(flight.socket.fileno())
+            self._hot.remove(flight.socket.fileno())
             flight.socket.close()
 
     def _forget(self, exchange: Exchange) -> None:
@@ -170,26 +170,22 @@ class Upstreams:
         if not flight.exchanges and flight not in flight.carrier.sockets:
             self._close(flight)
 
-    def _readable(self) -> None:
+    def _readable(self, fd: int) -> None:
+        flight = self._flights[fd]
+        packets = self._inbox.receive(flight.socket)
+        if packets is None:  # ICMP: nobody listens there
+            self._refused(flight)
+            return
         now = monotonic()
-        response = self._desk.response
-        for fd, _ in self._epoll.poll(0, MAX_EVENTS):
-            flight = self._flights.get(fd)
-            if flight is None:
-                continue
-            packets = self._inbox.receive(flight.socket)
-            if packets is None:  # ICMP: nobody listens there
-                self._refused(flight)
-                continue
-            exchanges = flight.exchanges
-            for packet in packets:
-                ident = packet[:2]
-                exchange = exchanges.get(ident)
-                if exchange is not None and response(exchange, packet, now) and exchange.done:
-                    exchanges.pop(ident, None)
-                    exchange.token = None
-            if not exchanges and flight not in flight.carrier.sockets:
-                self._close(flight)
+        response, exchanges = self._desk.response, flight.exchanges
+        for packet in packets:
+            ident = packet[:2]
+            exchange = exchanges.get(ident)
+            if exchange is not None and response(exchange, packet, now) and exchange.done:
+                exchanges.pop(ident, None)
+                exchange.token = None
+        if not exchanges and flight not in flight.carrier.sockets:
+            self._close(flight)
 
     def _refused(self, flight: Flight) -> None:
         for exchange in list(flight.exchanges.values()):

@@ -27,6 +27,7 @@ from filterd.core.snapshot import Snapshot
 from filterd.dns.channel import Channel, receive_one
 from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
+from filterd.dns.hot import HotSelector
 from filterd.dns.sockets import TCP_BACKLOG
 from filterd.dns.tallies import Tallies
 from filterd.dns.tcp import TcpServer
@@ -39,18 +40,22 @@ log = logging.getLogger("filterd.dns")
 
 COLLECT_S: Final = 900
 
+
 class Worker:
     """Puts the parts together and swaps snapshots."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tasks: asyncio.TaskGroup, orders: dict[str, Any]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, tasks: asyncio.TaskGroup, hot: HotSelector, orders: dict[str, Any]
+    ) -> None:
         self._loop = loop
+        self._hot = hot
         self._orders = orders
         snapshot = self._snapshot(orders, None)
         urls = tuple(orders["upstreams"])
         self.forwarder = Forwarder(snapshot, len(urls), time.time)
         self.clients = Clients(self.forwarder)
-        self.desk = Desk(loop, self.forwarder)
-        self.upstreams = self.desk.upstream = Upstreams(loop, tasks, self.desk)
+        self.desk = Desk(loop, hot, self.forwarder)
+        self.upstreams = self.desk.upstream = Upstreams(loop, tasks, hot, self.desk)
         self.upstreams.configure(urls, snapshot.policy.source_ports)
         self.tcp = TcpServer(self.forwarder, self.clients, self.desk)
         self.udp: list[UdpListener] = []
@@ -64,7 +69,7 @@ class Worker:
         for fd in sockets["udp"]:
             listener = socket.socket(fileno=fd)
             self.clients.add_own(listener)
-            self.udp.append(UdpListener(self._loop, listener, self.clients, self.desk))
+            self.udp.append(UdpListener(self._hot, listener, self.clients, self.desk))
         for fd in sockets["tcp"]:
             listener = socket.socket(fileno=fd)
             await self._loop.create_server(self.tcp.connection, sock=listener, backlog=TCP_BACKLOG)
@@ -130,11 +135,13 @@ class Worker:
             self._channel.send({"counts": self._tallies.take(self)})
 
 
-async def serve(assignment: dict[str, Any], control: socket.socket, orders: dict[str, Any]) -> None:
+async def serve(
+    hot: HotSelector, assignment: dict[str, Any], control: socket.socket, orders: dict[str, Any]
+) -> None:
     """Answer queries until SIGTERM, or until the parent is gone."""
     loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as tasks:
-        worker = Worker(loop, tasks, orders)
+        worker = Worker(loop, tasks, hot, orders)
         loop.add_signal_handler(signal.SIGTERM, worker.stopped.set)
         await worker.listen(assignment)
         await worker.talk(control)
@@ -157,7 +164,9 @@ def main(argument: str) -> int:
         return 0
     try:
         with contextlib.suppress(asyncio.CancelledError):
-            asyncio.run(serve(assignment, control, orders))
+            hot = HotSelector()
+            with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(hot)) as runner:
+                runner.run(serve(hot, assignment, control, orders))
     except TableError as error:  # the parent verifies again and offers another one
         log.error("%s", error)
         return 1

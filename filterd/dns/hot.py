@@ -1,0 +1,100 @@
+"""The selector under the worker's event loop: sockets that carry queries are served without going through the loop.
+
+One turn of asyncio's loop costs about as much as answering a query (docs/decisions). So the UDP sockets of clients and
+upstreams are *hot*: their callbacks run inside `select`, one `epoll_wait` apart, and the loop only hears of the rest:
+timers, TCP, the channel to the parent. A hot callback that leaves work for the loop says so with `interrupt`.
+"""
+
+from __future__ import annotations
+
+import select
+import selectors
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any, Final
+
+MAX_EVENTS: Final = 256
+
+
+class HotSelector(selectors.BaseSelector):
+    """An `EpollSelector` for the loop inside an epoll of hot sockets. Give it to `asyncio.SelectorEventLoop`."""
+
+    def __init__(self) -> None:
+        self._cold = selectors.EpollSelector()
+        self._cold_fd = self._cold.fileno()
+        self._epoll = select.epoll()
+        self._epoll.register(self._cold_fd, select.EPOLLIN)
+        self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._after: list[Callable[[], None]] = []
+        self._interrupted = False
+
+    def add(self, fd: int, callback: Callable[[int], None]) -> None:
+        """Call `callback(fd)` whenever `fd` can be read."""
+        self._callbacks[fd] = callback
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def remove(self, fd: int) -> None:
+        if self._callbacks.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def after(self, callback: Callable[[], None]) -> None:
+        """Call it once, when what can be read now has been read."""
+        self._after.append(callback)
+
+    def interrupt(self) -> None:
+        """Let the loop have a turn: a timer or a task was made inside a hot callback."""
+        self._interrupted = True
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Serve hot sockets until something is there for the loop or `timeout` seconds are over."""
+        until = None if timeout is None else monotonic() + timeout
+        wait = timeout
+        callbacks = self._callbacks
+        while True:
+            if self._after:
+                self._finish()
+            events = self._epoll.poll(wait, MAX_EVENTS)
+            cold = False
+            for fd, _ in events:
+                if fd == self._cold_fd:
+                    cold = True
+                else:
+                    callback = callbacks.get(fd)  # None: closed by a callback before it
+                    if callback is not None:
+                        callback(fd)
+            if cold or self._interrupted or not events:
+                break
+            if until is not None:
+                wait = until - monotonic()
+                if wait <= 0:
+                    break
+        if self._after:
+            self._finish()
+        self._interrupted = False
+        return self._cold.select(0) if cold else []
+
+    def _finish(self) -> None:
+        after, self._after = self._after, []
+        for callback in after:
+            callback()
+
+    # What the loop itself registers goes to the selector inside.
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._cold.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._cold.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._cold.modify(fileobj, events, data)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._cold.get_map()
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._cold.get_key(fileobj)
+
+    def close(self) -> None:
+        self._epoll.close()
+        self._cold.close()
