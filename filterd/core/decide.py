@@ -159,13 +159,13 @@ def _named(row: Row, effect: Effect, toggled: bool) -> Verdict:
 
 
 def _by_category(snapshot: Snapshot, row: Row, mask: int, step: int) -> Verdict:
-    category = snapshot.category_of(mask)
     if step == matrix.FLOOR:
-        owner = "floor"
-    elif mask & row.closed_by_tier & snapshot.index.bits((category,)):
-        owner = f"tier {row.tier}"
+        owner, shown = "floor", mask
+    elif mask & row.closed_by_tier:
+        owner, shown = f"tier {row.tier}", mask & row.closed_by_tier
     else:
-        owner = f"profile {row.profile} or an override"
+        owner, shown = f"profile {row.profile} or an override", mask
+    category = snapshot.category_of(shown)
     return _block(row, step, category, f"{owner}: {category}")
 
 

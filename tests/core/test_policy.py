@@ -33,7 +33,7 @@ def test_a_policy_survives_as_plain_values_too():
     assert Policy.from_json(schools.POLICY.to_json()) == schools.POLICY
 
 
-words = st.text(max_size=12).filter(lambda word: word.isprintable())
+words = st.text("abcđ 1.-=", max_size=12)
 tuples = st.lists(words, max_size=3).map(tuple)
 rules = st.builds(Rules, tuples, tuples, tuples)
 numbers = st.integers(-(2**40), 2**40)
