@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Self
 
-from dnslib import AAAA, QTYPE, RR, SOA, A, DNSRecord
+from dnslib import QTYPE, DNSRecord
 
 ADDRESS = "198.51.100.7"
 ADDRESS6 = "2001:db8::7"
@@ -28,17 +28,24 @@ Script = Callable[[Question], Iterable[bytes]]
 
 
 def honest(question: Question, ttl_s: int = 300) -> list[bytes]:
-    """An A or AAAA record for every name, NODATA with an SOA for the rest."""
-    reply = DNSRecord.parse(question.packet).reply(ra=1, aa=0)
-    name = reply.q.qname
-    if question.kind == "A":
-        reply.add_answer(RR(name, QTYPE.A, ttl=ttl_s, rdata=A(ADDRESS)))
-    elif question.kind == "AAAA":
-        reply.add_answer(RR(name, QTYPE.AAAA, ttl=ttl_s, rdata=AAAA(ADDRESS6)))
+    """An A or AAAA record for every name, NODATA with an SOA for the rest. By hand: dnslib refuses strange labels."""
+    packet = question.packet
+    end = _question_end(packet)
+    data = {"A": socket.inet_aton(ADDRESS), "AAAA": socket.inet_pton(socket.AF_INET6, ADDRESS6)}.get(question.kind)
+    if data is None:
+        record = struct.pack(">HHHIH", 0xC00C, QTYPE.SOA, 1, ttl_s, 22) + bytes(18) + struct.pack(">I", ttl_s)
+        counts = struct.pack(">HHHH", 1, 0, 1, 0)
     else:
-        soa = SOA("ns.example", "root.example", (1, 3600, 600, 86400, ttl_s))
-        reply.add_auth(RR(name, QTYPE.SOA, ttl=ttl_s, rdata=soa))
-    return [bytes(reply.pack())]
+        record = struct.pack(">HHHIH", 0xC00C, getattr(QTYPE, question.kind), 1, ttl_s, len(data)) + data
+        counts = struct.pack(">HHHH", 1, 1, 0, 0)
+    return [packet[:2] + b"\x81\x80" + counts + packet[12:end] + record]
+
+
+def _question_end(packet: bytes) -> int:
+    at = 12
+    while packet[at]:
+        at += packet[at] + 1
+    return at + 5
 
 
 def silent(_: Question) -> list[bytes]:
@@ -148,9 +155,9 @@ class Upstream:
         self._take(packet, "tcp", lambda reply: sock.sendall(struct.pack(">H", len(reply)) + reply))
 
     def _take(self, packet: bytes, transport: str, send: Callable[[bytes], object]) -> None:
-        parsed = DNSRecord.parse(packet)
-        name = str(parsed.q.qname).lower().rstrip(".")
-        question = Question(name, QTYPE[parsed.q.qtype], transport, packet)
+        end = _question_end(packet)
+        name = _text(packet[12 : end - 4])
+        question = Question(name, str(QTYPE[int.from_bytes(packet[end - 4 : end - 2], "big")]), transport, packet)
         with self._changed:
             self.questions.append(question)
             if name in self.held:
@@ -164,3 +171,12 @@ class Upstream:
 def _read_message(sock: socket.socket) -> bytes:
     head = sock.recv(2, socket.MSG_WAITALL)
     return sock.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL) if len(head) == 2 else b""
+
+
+def _text(wire: bytes) -> str:
+    labels = []
+    at = 0
+    while wire[at]:
+        labels.append(wire[at + 1 : at + 1 + wire[at]].decode("latin-1").lower())
+        at += wire[at] + 1
+    return ".".join(labels)

@@ -24,9 +24,10 @@ class Tallies:
         now = _counters(worker)
         before = self._reported
         self._reported = now
-        increases = ([*key, _increase(value, before.get(key, 0))] for key, value in now.items())
         return {
-            "counters": [increase for increase in increases if increase[-1]],
+            "counters": [
+                [*key, _increase(value, before.get(key, 0))] for key, value in now.items() if value != before.get(key)
+            ],
             "gauges": [[*key, value] for key, value in _gauges(worker).items()],
         }
 
