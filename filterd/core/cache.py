@@ -86,6 +86,7 @@ class Memo:
         self._young_bytes = self._old_bytes = 0
         self._young: dict[tuple[int, str], Replies] = {}
         self._old: dict[tuple[int, str], Replies] = {}
+        self.has_old = False
 
     @property
     def size_bytes(self) -> int:
@@ -122,6 +123,7 @@ class Memo:
             if self._young_bytes > self.limit_bytes // 2:
                 self._old = {at: dict(replies) for at, replies in self._young.items()}
                 self._old_bytes = self._young_bytes
+                self.has_old = True
                 self._young_bytes = _MEMO_BYTES + len(key) + len(entry[1])
                 for replies in self._young.values():
                     replies.clear()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from filterd.core import names, replies, wire
 from filterd.core.cache import AnswerCache, Entry, Memo
@@ -40,7 +40,7 @@ _UNUSUAL_TYPES = _REFUSED_TYPES | _META_TYPES | {wire.ANY}
 _UNUSUAL_FLAGS = wire.QR | wire.OPCODE_MASK | wire.RD
 
 Counted = tuple[str, str, str, str]  # transport, tier, action, reason
-Send = tuple[object, bytes]  # reply_to, reply
+Send = tuple[Any, bytes]  # reply_to, reply
 
 
 class Forwarder:
@@ -101,7 +101,7 @@ class Forwarder:
         if row is None:
             self.cell(transport, NO_TIER, Action.BLOCK, Reason.UNKNOWN_CLIENT)[0] += 1
             return replies.error(query, wire.REFUSED, replies.EDE_PROHIBITED, "filterd: this device is in no class")
-        if transport == UDP:
+        if self.memo.has_old and transport == UDP:
             known = self.memo.recall(row.index, transport, packet, now)
             if known is not None:
                 known[2][0] += 1
@@ -158,14 +158,10 @@ class Forwarder:
                 self.coalesced += 1
             return None
         # With all upstreams down the probes go on by themselves; nobody has to wait for them.
-        if (
-            self._failures.get(key, 0.0) > now
-            or not self.upstreams.all
-            or self.upstreams.all_down
-            or len(self._pending) >= self.limits.pending
-        ):
+        first = self.upstreams.first()
+        if first is None or len(self._pending) >= self.limits.pending or self._failures.get(key, 0.0) > now:
             return self._give_up(asked, key, now)
-        exchange = exchange_for(key, asked.query, self.upstreams.first(), now)
+        exchange = exchange_for(key, asked.query, first, now)
         exchange.waiters.append(asked)
         self._pending[key] = exchange
         self._wait(exchange, now)
@@ -177,14 +173,18 @@ class Forwarder:
         self._due.append((exchange.due, exchange))
 
     def _from_cache(self, asked: Asked, entry: Entry, now: float) -> bytes:
-        answer, verdict = entry.answer, asked.verdict
+        answer, verdict, until = entry.answer, asked.verdict, FOREVER
         if answer.targets:
             blocked = _blocked_target(asked.snapshot, asked.row, verdict, answer)
             if blocked is not None:
                 return self._blocked(asked, blocked, answer, entry.expires, now)
         elapsed_s = int(now - entry.stored)
-        cap_s, until = self._cap(asked, verdict, answer, now)
+        cap_s = verdict.ttl_s
+        if asked.snapshot.matrix.valid_until is not None:
+            cap_s, until = self._cap(asked, verdict, answer, now)
         reply = replies.upstream(asked.query, answer, elapsed_s, cap_s)
+        if not asked.packet:  # it waited for an upstream
+            return self._finish(asked, verdict, reply, 0.0)
         # The memo may repeat a reply while no TTL in it is a second too high: until the least TTL has sunk to the cap,
         # or for the rest of this second where it counts down already. `ttl_s` knows of the answers and of a lone SOA.
         fresh_s = elapsed_s + 1
@@ -258,8 +258,9 @@ class Forwarder:
         end = wire.HEADER_BYTES + len(exchange.question)
         if len(packet) < end or packet[wire.HEADER_BYTES : end] != exchange.question:
             return self._stray(exchange, now)
-        _, flags, questions, _, _, _ = wire.read_header(packet)
-        if not flags & wire.QR or flags & wire.OPCODE_MASK or questions != 1:
+        header = wire.read_header(packet)
+        flags = header[1]
+        if not flags & wire.QR or flags & wire.OPCODE_MASK or header[2] != 1:
             return self._stray(exchange, now)
         if self.upstreams.answered(exchange.upstream, now - exchange.sent):
             self._failures.clear()
@@ -270,7 +271,7 @@ class Forwarder:
             return self._failed(exchange, now) if exchange.tcp else self._over_tcp(exchange, now)
         rcode = flags & wire.RCODE_MASK
         try:
-            answer = wire.read_answer(packet, end) if rcode in (wire.NOERROR, wire.NXDOMAIN) else None
+            answer = wire.read_answer(packet, end, header) if rcode in (wire.NOERROR, wire.NXDOMAIN) else None
         except WireError:
             answer = None
         if answer is None:

@@ -69,8 +69,16 @@ def upstream(query: Query, answer: Answer, elapsed_s: int, cap_s: int, options: 
     flags = answer.flags & wire.RCODE_MASK
     if answer.flags & wire.AD and (query.do or query.flags & wire.AD):
         flags |= wire.AD
-    message = bytearray(reply(query, flags, answer.counts, answer.body, options))
-    wire.age(message, wire.HEADER_BYTES + len(query.question), answer.ttls, elapsed_s, cap_s)
+    flags |= wire.QR | wire.RA | (query.flags & _ECHO)
+    answers, authorities, additionals = answer.counts
+    question = query.question
+    tail = b""
+    if query.edns is not None:
+        additionals += 1
+        tail = wire.opt(query.do, 0, options) if options else _OPT_DO if query.do else _OPT
+    header = wire.pack_header(query.id, flags, 1, answers, authorities, additionals)
+    message = bytearray(header + question + answer.body + tail)
+    wire.age(message, wire.HEADER_BYTES + len(question), answer.ttls, elapsed_s, cap_s)
     return bytes(message)
 
 

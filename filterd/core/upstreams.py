@@ -38,17 +38,14 @@ class Upstreams:
 
     @property
     def all_down(self) -> bool:
-        for upstream in self.all:  # noqa: SIM110  a generator for all() costs more, and this runs for every miss
-            if not upstream.down:
-                return False
-        return True
+        return self.first() is None
 
-    def first(self) -> int:
-        """The upstream for a new question: the first healthy one."""
+    def first(self) -> int | None:
+        """The upstream for a new question: the first healthy one, or None."""
         for i, upstream in enumerate(self.all):
             if not upstream.down:
                 return i
-        return 0
+        return None
 
     def other(self, tried: list[int]) -> int | None:
         """An upstream that was not asked yet, a healthy one before one that is down; None if all were."""

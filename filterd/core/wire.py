@@ -66,6 +66,7 @@ _U32 = Struct("!I")
 _SOA_TAIL = Struct("!IIIII")
 
 pack_header = _HEADER.pack
+Header = tuple[int, int, int, int, int, int]  # id, flags, QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT
 
 
 class Query:
@@ -109,7 +110,7 @@ class Query:
         self.formerr = False
 
 
-def read_header(packet: bytes) -> tuple[int, int, int, int, int, int]:
+def read_header(packet: bytes) -> Header:
     """(id, flags, QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT) of at least 12 bytes."""
     if len(packet) < HEADER_BYTES:
         raise WireError("shorter than a header")
@@ -266,11 +267,11 @@ class Answer(NamedTuple):
     negative: bool
 
 
-def read_answer(packet: bytes, start: int) -> Answer:
+def read_answer(packet: bytes, start: int, header: Header | None = None) -> Answer:
     """Check an upstream's reply whose question ended at `start`. Raises WireError if it is not a DNS message, if its
     CNAMEs loop or never end, and for an extended RCODE, which is never an answer.
     """
-    _, flags, _, answers, authorities, additionals = read_header(packet)
+    _, flags, _, answers, authorities, additionals = header or read_header(packet)
     total = answers + authorities + additionals
     if total > MAX_RECORDS:
         raise WireError("too many records")

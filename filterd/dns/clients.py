@@ -57,7 +57,7 @@ class Clients:
         self._forwarder = forwarder
         self._by_key: dict[bytes, Client] = {}
         self._own: set[bytes] = set()
-        self._number = 0
+        self.number = 0
         self.get = self._by_key.get
         self.outside = 0
         self.limited = 0
@@ -74,14 +74,14 @@ class Clients:
 
     def renew(self) -> None:
         """A snapshot was swapped in: every client's row is looked up anew at its next packet, its tokens stay."""
-        self._number += 1
+        self.number += 1
         for client in self._by_key.values():
             client.memo = {}
 
     def find(self, key: bytes, now: float) -> Client | None:
         """The client with its row of now; None outside the school's networks. `key`: see `client_key`."""
         client = self._by_key.get(key)
-        if client is not None and client.seen == self._number:
+        if client is not None and client.seen == self.number:
             return client
         snapshot = self._forwarder.snapshot
         address, interface = read_key(key)
@@ -95,12 +95,12 @@ class Clients:
             return None
         memo = self._forwarder.memo.young(row.index, UDP) if row is not None else {}
         if client is not None:
-            client.row, client.place, client.memo, client.seen = row, place, memo, self._number
+            client.row, client.place, client.memo, client.seen = row, place, memo, self.number
             return client
         limits = self._forwarder.limits
         if len(self._by_key) >= limits.clients:
             del self._by_key[next(iter(self._by_key))]
-        client = self._by_key[key] = Client(row, place, memo, limits.burst, now, self._number)
+        client = self._by_key[key] = Client(row, place, memo, limits.burst, now, self.number)
         return client
 
     def refill(self, client: Client, now: float) -> bool:

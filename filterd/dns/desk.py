@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import monotonic
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 from filterd.core.exchange import Exchange
 from filterd.core.forwarder import ATTEMPT_S, Forwarder, Send
@@ -39,6 +39,7 @@ class Desk:
         self._hot = hot
         self._forwarder = forwarder
         self._timer: asyncio.TimerHandle | None = None
+        self._when = 0.0  # what it is set for; the loop's clock is the monotonic one
         self.faults = 0
 
     def query(
@@ -52,7 +53,8 @@ class Desk:
             return None
         if isinstance(outcome, Exchange):
             self.upstream.send(outcome)
-            self.arm()
+            if self._timer is None or self._when > now + ATTEMPT_S:
+                self.arm()
             return None
         return outcome
 
@@ -74,14 +76,16 @@ class Desk:
 
     def arm(self) -> None:
         """Set the timer for the forwarder's deadline. Attempts come due in order, so only a probe's can be too late."""
-        timer = self._timer
-        if timer is not None:
-            if timer.when() <= self._loop.time() + ATTEMPT_S:
+        if self._timer is not None:
+            if self._when <= monotonic() + ATTEMPT_S:
                 return
-            timer.cancel()
+            self._timer.cancel()
+            self._timer = None
         deadline = self._forwarder.deadline()
-        self._timer = None if deadline is None else self._loop.call_at(deadline, self._tick)
-        self._hot.interrupt()
+        if deadline is not None:
+            self._when = deadline
+            self._timer = self._loop.call_at(deadline, self._tick)
+            self._hot.interrupt()
 
     def _tick(self) -> None:
         self._timer = None
@@ -102,7 +106,7 @@ class Desk:
             self.arm()
             return
         for reply_to, reply in outcome:
-            listener, address = cast(tuple[ReplyTo, object], reply_to)
+            listener, address = reply_to
             listener.reply(address, reply)
 
     def _fault(self, what: str) -> None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import socket
 from time import monotonic
-from typing import cast
+from typing import Any
 
 from filterd.core.exchange import UDP
 from filterd.dns.batch import Batch, Outbox
-from filterd.dns.clients import Clients
+from filterd.dns.clients import Client, Clients
 from filterd.dns.desk import Desk
 from filterd.dns.hot import HotSelector
 
@@ -33,11 +33,11 @@ class UdpListener:
     def close(self) -> None:
         self._hot.remove(self._socket.fileno())
 
-    def reply(self, address: object, packet: bytes) -> None:
+    def reply(self, address: Any, packet: bytes) -> None:
         """Send one late reply, together with the others of this turn."""
         if not self._outbox.waiting:
             self._hot.after(self._flush)
-        self.unsent += self._outbox.put(cast(bytes, address), packet)
+        self.unsent += self._outbox.put(address, packet)
 
     def _flush(self) -> None:
         self.unsent += self._outbox.flush()
@@ -65,7 +65,9 @@ class UdpListener:
                         entry[2][0] += 1
                         hits += 1
                         continue
-                    if self._ask(slot, at, key, now):
+                    if client.seen != clients.number:
+                        client = clients.find(key, now)
+                    if client is not None and self._ask(slot, at, client, now):
                         continue
             if slot > unanswered:
                 self.unsent += batch.send(unanswered, slot)
@@ -74,12 +76,9 @@ class UdpListener:
             self.unsent += batch.send(unanswered, count)
         self.memo_hits += hits
 
-    def _ask(self, slot: int, at: int, key: bytes, now: float) -> bool:
+    def _ask(self, slot: int, at: int, client: Client, now: float) -> bool:
         """Ask the forwarder; True if its reply is in the slot already."""
         batch = self._batch
-        client = self._clients.find(key, now)
-        if client is None:
-            return False
         packet = bytes(batch.view[at : at + batch.lengths[slot]])
         reply = self._desk.query(packet, UDP, client.row, (self, batch.peer(slot)), now)
         if reply is None:

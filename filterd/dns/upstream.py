@@ -99,7 +99,8 @@ class Upstreams:
 
     def send(self, exchange: Exchange) -> None:
         """Carry an exchange to its upstream, from another socket if it was sent before."""
-        self._forget(exchange)
+        if exchange.token is not None:
+            self._forget(exchange)
         carrier = self._carriers[exchange.upstream]
         if exchange.tcp:
             self._tasks.create_task(self._over_tcp(exchange, carrier))
