@@ -23,6 +23,7 @@ SECTIONS = ("hits", "fixed", "miss", "memory", "start", "swap", "table")
 KINDS: dict[str, type[servers.Server]] = {
     kind.kind: kind for kind in (filterd_server.Filterd, filterd_server.FilterdFresh, *servers.PEERS)
 }
+QUICK = ("filterd", "filterd-fresh", "unbound", "dnsdist")  # the others take minutes to start or to be asked
 MILLION = 1_000_000
 
 
@@ -31,7 +32,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="0 and 1 million names, one short round: about 3 minutes")
     parser.add_argument("--only", default="", help=f"sections, comma-separated: {', '.join(SECTIONS)}")
     parser.add_argument("--names", default="", help="table sizes, comma-separated; default 0,1000000,4000000")
-    parser.add_argument("--servers", default=",".join(KINDS), help="servers, comma-separated")
+    parser.add_argument("--servers", default="", help=f"servers, comma-separated: {', '.join(KINDS)}")
     parser.add_argument("--rounds", type=int, default=0, help="rounds at each size; default 5 (3 beside 1 million)")
     parser.add_argument("--seconds", type=float, default=0, help="length of one measurement; default 3")
     parser.add_argument("--cache", type=Path, default=HERE / ".cache", help="where generated data is kept")
@@ -40,6 +41,7 @@ def arguments() -> argparse.Namespace:
     found.only = found.only.split(",") if found.only else list(SECTIONS)
     found.partial = len(found.only) < len(SECTIONS) or bool(found.names)
     found.names = [int(n) for n in (found.names or ("0,1000000" if found.quick else "0,1000000,4000000")).split(",")]
+    found.servers = found.servers or ",".join(QUICK if found.quick else KINDS)
     found.seconds = found.seconds or (2 if found.quick else 3)
     if unknown := (set(found.only) - set(SECTIONS)) | (set(found.servers.split(",")) - set(KINDS)):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
@@ -124,7 +126,7 @@ def main() -> int:
     args = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are stopped
     kinds = chosen(args.servers)
-    settings = report.machine() | {kind.kind: kind.version() for kind in kinds}
+    settings = report.machine() | {kind.kind: kind.version() for kind in kinds if kind.asked_hits}
     samples: list[Sample] = []
     upstream = servers.start_upstream()
     try:

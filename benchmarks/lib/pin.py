@@ -50,8 +50,7 @@ def stop(process: subprocess.Popen[Any], grace_s: float = 5.0) -> None:
 
 
 def cpu_model() -> str:
-    """The processor's name as /proc/cpuinfo has it."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.lower().startswith(("model name", "model\t")):
-            return line.partition(":")[2].strip()
-    return "unknown"
+    """The processor's name as /proc/cpuinfo has it (x86 says "model name", a Raspberry Pi "Model")."""
+    lines = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
+    found = {key.strip(): value.strip() for key, _, value in lines}
+    return found.get("model name") or found.get("Model") or "unknown processor"

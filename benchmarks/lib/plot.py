@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import statistics
 from pathlib import Path
+from typing import Any
 
 from lib.sections import Sample
 
 _PANELS = (("hits", "warm, saturated"), ("fixed", "warm, 20,000 queries/s"), ("miss", "every query a miss"))
+
+_COLOURS = {
+    "filterd": "tab:blue", "filterd-fresh": "tab:cyan", "unbound": "tab:orange", "unbound-rpz": "tab:brown",
+    "dnsdist": "tab:green", "dnsmasq": "tab:purple", "dnsmasq-150": "tab:pink",
+}  # fmt: skip
 
 
 def draw(samples: list[Sample], path: Path) -> Path | None:
@@ -30,7 +36,7 @@ def draw(samples: list[Sample], path: Path) -> Path | None:
     return path
 
 
-def _panel(axis, samples: list[Sample]) -> None:  # type: ignore[no-untyped-def]  # matplotlib is optional
+def _panel(axis: Any, samples: list[Sample]) -> None:  # matplotlib, and so its types, may be missing
     servers = list(dict.fromkeys(s.server for s in samples))
     sizes = sorted({s.names for s in samples})
     width = 0.8 / max(1, len(servers))
@@ -41,8 +47,8 @@ def _panel(axis, samples: list[Sample]) -> None:  # type: ignore[no-untyped-def]
             if costs:
                 places.append(slot + (at - (len(servers) - 1) / 2) * width)
                 heights.append(statistics.median(costs))
-        bars = axis.bar(places, heights, width, label=server)
-        axis.bar_label(bars, fmt="%.0f", fontsize=7)
+        bars = axis.bar(places, heights, width, label=server, color=_COLOURS.get(server, "tab:gray"))
+        axis.bar_label(bars, fmt="%.3g", fontsize=7)
     axis.set_yscale("log")
     axis.set_xticks(range(len(sizes)), [f"{names / 1e6:g}M names" for names in sizes])
     axis.legend(fontsize=8)

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 from lib import figures, load, mix, pin, plot
@@ -137,7 +138,7 @@ def _sizes(samples: list[Sample]) -> str:
     return _table(("what", "names", "bytes a name"), rows)
 
 
-def _table(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     lines = [titles, tuple("---" for _ in titles), *rows]
