@@ -57,6 +57,7 @@ EDE_OPTION: Final = 15  # RFC 8914
 OPT_BYTES: Final = 11  # an OPT without options
 MAX_OPTIONS: Final = 32  # an OPT with more is somebody's attack
 MAX_RECORDS: Final = 6000  # more than the smallest records that fit in 64 KiB
+MAX_HOPS: Final = 127  # as many pointers as a name can have labels
 MAX_TARGETS: Final = 11  # CNAMEs in one answer; all of them are judged, so a longer chain cannot hide its end
 
 _HEADER = Struct("!HHHHHH")
@@ -221,9 +222,10 @@ def skip_name(packet: bytes, at: int) -> int:
 
 
 def read_name(packet: bytes, at: int) -> bytes:
-    """The uncompressed wire name at `at`, at most 255 bytes; pointers strictly backwards, so at most 127 hops."""
+    """The uncompressed wire name at `at`, at most 255 bytes; pointers strictly backwards, and no more than labels."""
     parts = []
     total = 1
+    hops = 0
     limit = at
     try:
         while True:
@@ -244,6 +246,9 @@ def read_name(packet: bytes, at: int) -> bytes:
                 target = (length & 63) << 8 | packet[at + 1]
                 if not HEADER_BYTES <= target < limit:
                     raise WireError("compression pointer does not point backwards")
+                hops += 1
+                if hops > MAX_HOPS:
+                    raise WireError("too many compression pointers")
                 at = limit = target
             else:
                 raise WireError("unknown label type")
@@ -314,6 +319,8 @@ def read_answer(packet: bytes, start: int, header: Header | None = None) -> Answ
                     if skip_name(packet, data) != data + length:
                         raise WireError("a CNAME's name does not fill its data")
                     targets.append(read_name(packet, data).lower())
+                    if len(targets) > MAX_TARGETS:
+                        raise WireError("too long a chain of CNAMEs")
             elif kind == SOA and index < answers + authorities and length >= 22:
                 soa_ttl = min(ttl, _U32.unpack_from(packet, data + length - 4)[0])
         at = data + length
@@ -331,8 +338,6 @@ def read_answer(packet: bytes, start: int, header: Header | None = None) -> Answ
 
 
 def _check_chain(packet: bytes, start: int, targets: list[bytes]) -> None:
-    if len(targets) > MAX_TARGETS:
-        raise WireError("too long a chain of CNAMEs")
     if len({*targets, packet[HEADER_BYTES : start - 4].lower()}) <= len(targets):
         raise WireError("a loop of CNAMEs")
 
