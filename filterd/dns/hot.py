@@ -7,11 +7,14 @@ timers, TCP, the channel to the parent. A hot callback that leaves work for the 
 
 from __future__ import annotations
 
+import logging
 import select
 import selectors
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, Final
+
+log = logging.getLogger("filterd.dns")
 
 MAX_EVENTS: Final = 256
 
@@ -27,6 +30,7 @@ class HotSelector(selectors.BaseSelector):
         self._callbacks: dict[int, Callable[[int], None]] = {}
         self._after: list[Callable[[], None]] = []
         self._interrupted = False
+        self.faults = 0
 
     def add(self, fd: int, callback: Callable[[int], None]) -> None:
         """Call `callback(fd)` whenever `fd` can be read."""
@@ -61,7 +65,10 @@ class HotSelector(selectors.BaseSelector):
                 else:
                     callback = callbacks.get(fd)  # None: closed by a callback before it
                     if callback is not None:
-                        callback(fd)
+                        try:
+                            callback(fd)
+                        except Exception:  # noqa: BLE001  as in the loop: a bug must not end the worker
+                            self._fault()
             if cold or self._interrupted or not events:
                 break
             if until is not None:
@@ -76,7 +83,15 @@ class HotSelector(selectors.BaseSelector):
     def _finish(self) -> None:
         after, self._after = self._after, []
         for callback in after:
-            callback()
+            try:
+                callback()
+            except Exception:  # noqa: BLE001  as above
+                self._fault()
+
+    def _fault(self) -> None:
+        self.faults += 1
+        if self.faults & (self.faults - 1) == 0:  # the 1st, 2nd, 4th, 8th...
+            log.exception("internal error %d at a socket", self.faults)
 
     # What the loop itself registers goes to the selector inside.
 

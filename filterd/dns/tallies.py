@@ -50,7 +50,7 @@ def _counters(worker: Worker) -> Counts:
     counts["dropped", "rate_limit"] = clients.limited
     counts["dropped", "unsent"] = sum(udp.unsent for udp in worker.udp)
     counts["dropped", "tcp_refused"] = worker.tcp.refused
-    counts["faults",] = worker.desk.faults
+    counts["faults",] = worker.desk.faults + worker.hot.faults
     for i, upstream in enumerate(forwarder.upstreams.all):
         counts["upstream_answers", i] = upstream.answers
         counts["upstream_timeouts", i] = upstream.timeouts

@@ -48,7 +48,7 @@ class Worker:
         self, loop: asyncio.AbstractEventLoop, tasks: asyncio.TaskGroup, hot: HotSelector, orders: dict[str, Any]
     ) -> None:
         self._loop = loop
-        self._hot = hot
+        self.hot = hot
         self._orders = orders
         snapshot = self._snapshot(orders, None)
         urls = tuple(orders["upstreams"])
@@ -69,7 +69,7 @@ class Worker:
         for fd in sockets["udp"]:
             listener = socket.socket(fileno=fd)
             self.clients.add_own(listener)
-            self.udp.append(UdpListener(self._hot, listener, self.clients, self.desk))
+            self.udp.append(UdpListener(self.hot, listener, self.clients, self.desk))
         for fd in sockets["tcp"]:
             listener = socket.socket(fileno=fd)
             await self._loop.create_server(self.tcp.connection, sock=listener, backlog=TCP_BACKLOG)
