@@ -15,6 +15,9 @@ from typing import Any, Final, Literal
 BATCH: Final = 64
 SLOT_BYTES: Final = 2048  # no query is longer; replies over UDP have at most 1232 bytes
 _NAME_BYTES: Final = {socket.AF_INET: 16, socket.AF_INET6: 28}  # struct sockaddr_in, sockaddr_in6
+# A struct cmsghdr with a struct in_pktinfo or in6_pktinfo: which of the box's addresses was asked, and is to answer.
+_CONTROL_BYTES: Final = {socket.AF_INET: 32, socket.AF_INET6: 40}
+_PACKET_INFO: Final = {socket.AF_INET: (socket.IPPROTO_IP, 8), socket.AF_INET6: (socket.IPPROTO_IPV6, 49)}
 
 
 class _Iovec(ctypes.Structure):
@@ -44,29 +47,54 @@ _send = _libc.sendmmsg
 _send.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
 
 
-class _Messages:
-    """An array of struct mmsghdr, each over one slot of a buffer and of an array of socket addresses."""
+class Envelopes:
+    """One for each slot: the client's socket address and, where the socket is bound to all addresses of the box, a
+    control message with the one that was asked, so that the reply leaves from it (RFC 2181 section 4).
+    """
 
-    def __init__(self, data: bytearray, names: bytearray, name_bytes: int) -> None:
+    def __init__(self, sock: socket.socket | None) -> None:
+        family = sock.family if sock is not None else socket.AF_INET6
+        self.name_bytes = _NAME_BYTES[family]
+        self.control_bytes = 0
+        if sock is not None and sock.getsockname()[0] in ("0.0.0.0", "::"):  # noqa: S104  compared, not bound
+            sock.setsockopt(*_PACKET_INFO[family], 1)
+            self.control_bytes = _CONTROL_BYTES[family]
+        self.size = (self.name_bytes + 7) // 8 * 8 + self.control_bytes
+        self.data = bytearray(BATCH * self.size)
+
+
+class _Messages:
+    """An array of struct mmsghdr, each over one slot of a buffer and one of the envelopes."""
+
+    def __init__(self, data: bytearray, envelopes: Envelopes) -> None:
         self._vectors = (_Iovec * BATCH)()
         self._headers = (_Mmsghdr * BATCH)()
-        self._kept = (data, names)  # the kernel is given their addresses
-        data_at, names_at = _address(data), _address(names)
+        self._kept = (data, envelopes)  # the kernel is given their addresses
+        data_at, names_at = _address(data), _address(envelopes.data)
         for i in range(BATCH):
             self._vectors[i].base = data_at + i * SLOT_BYTES
             self._vectors[i].length = SLOT_BYTES
             header = self._headers[i].header
-            header.name = names_at + i * name_bytes
-            header.name_length = name_bytes
+            header.name = names_at + i * envelopes.size
+            header.name_length = envelopes.name_bytes
             header.iov = ctypes.addressof(self._vectors[i])
             header.iov_length = 1
+            if envelopes.control_bytes:
+                header.control = names_at + (i + 1) * envelopes.size - envelopes.control_bytes
+                header.control_length = envelopes.control_bytes
         self._at = ctypes.addressof(self._headers)
+        self._controlled = envelopes.control_bytes
+        self._to_reset = 0
         self.received_lengths = _column(self._headers, _Mmsghdr, "length", "I")
         self.lengths = _column(self._vectors, _Iovec, "length", "Q")
 
     def receive(self, fd: int) -> int:
         """How many datagrams were waiting and are in the slots now; negative on an error that was waiting."""
+        if self._controlled:
+            for i in range(self._to_reset):  # the kernel wrote there how much it used
+                self._headers[i].header.control_length = self._controlled
         count: int = _receive(fd, self._at, BATCH, socket.MSG_DONTWAIT, None)
+        self._to_reset = count
         return count
 
     def send(self, fd: int, first: int, end: int) -> int:
@@ -92,16 +120,16 @@ class Batch:
 
     def __init__(self, sock: socket.socket) -> None:
         self._fd = sock.fileno()
-        self._name_bytes = name_bytes = _NAME_BYTES[sock.family]
-        first, last = (8, 28) if name_bytes == 28 else (4, 8)  # address and scope, or address
+        envelopes = Envelopes(sock)
+        self._envelope_bytes = size = envelopes.size
+        first, last = (8, 28) if envelopes.name_bytes == 28 else (4, 8)  # address and scope, or address
         self.data = bytearray(BATCH * SLOT_BYTES)
-        names = bytearray(BATCH * name_bytes)
-        self.view, self.names = memoryview(self.data), memoryview(names)
-        self._inward = _Messages(self.data, names, name_bytes)
-        self._outward = _Messages(self.data, names, name_bytes)
+        self.view, self.names = memoryview(self.data), memoryview(envelopes.data)
+        self._inward = _Messages(self.data, envelopes)
+        self._outward = _Messages(self.data, envelopes)
         self.lengths = self._inward.received_lengths
         self.reply_lengths = self._outward.lengths
-        self.slots = [(i, i * SLOT_BYTES, i * name_bytes + first, i * name_bytes + last) for i in range(BATCH)]
+        self.slots = [(i, i * SLOT_BYTES, i * size + first, i * size + last) for i in range(BATCH)]
 
     def receive(self) -> int:
         """How many datagrams were waiting and are in the slots now; 0 if none."""
@@ -112,8 +140,8 @@ class Batch:
         return self._outward.send(self._fd, first, end)
 
     def peer(self, slot: int) -> bytes:
-        """The client's socket address, for an `Outbox` once the slot is somebody else's."""
-        return bytes(self.names[slot * self._name_bytes : (slot + 1) * self._name_bytes])
+        """The client's envelope, for an `Outbox` once the slot is somebody else's."""
+        return bytes(self.names[slot * self._envelope_bytes : (slot + 1) * self._envelope_bytes])
 
 
 class Outbox:
@@ -121,10 +149,9 @@ class Outbox:
 
     def __init__(self, sock: socket.socket) -> None:
         self._fd = sock.fileno()
-        self._name_bytes = name_bytes = _NAME_BYTES[sock.family]
+        self._envelopes = Envelopes(sock)
         self._data = bytearray(BATCH * SLOT_BYTES)
-        self._names = bytearray(BATCH * name_bytes)
-        self._outward = _Messages(self._data, self._names, name_bytes)
+        self._outward = _Messages(self._data, self._envelopes)
         self.waiting = 0
 
     def put(self, peer: bytes, packet: bytes) -> int:
@@ -133,7 +160,7 @@ class Outbox:
         slot = self.waiting
         at = slot * SLOT_BYTES
         self._data[at : at + len(packet)] = packet
-        self._names[slot * self._name_bytes : (slot + 1) * self._name_bytes] = peer
+        self._envelopes.data[slot * len(peer) : (slot + 1) * len(peer)] = peer
         self._outward.lengths[slot] = len(packet)
         self.waiting = slot + 1
         return lost
@@ -150,7 +177,7 @@ class Inbox:
     def __init__(self) -> None:
         self._data = bytearray(BATCH * SLOT_BYTES)
         self._view = memoryview(self._data)
-        self._inward = _Messages(self._data, bytearray(BATCH * _NAME_BYTES[socket.AF_INET6]), 28)
+        self._inward = _Messages(self._data, Envelopes(None))
 
     def receive(self, sock: socket.socket) -> list[bytes] | None:
         """What was waiting, at most 64; None if the socket had an error waiting, such as a refused port."""

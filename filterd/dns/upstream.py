@@ -50,12 +50,13 @@ class Flight:
 
 def parse_upstream(url: str) -> tuple[str, int]:
     """`udp://9.9.9.9:53` or `udp://[2620:fe::fe]:53` as (address, port). Raises ValueError."""
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         address, port = ipaddress.ip_address(parts.hostname or ""), parts.port or 53
+        good = parts.scheme == "udp" and not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
     except ValueError:
-        parts = parts._replace(scheme="")
-    if parts.scheme != "udp" or parts.path or parts.query:
+        good = False
+    if not good:
         raise ValueError(f"{url!r} is not udp://ADDRESS:PORT, as udp://9.9.9.9:53 or udp://[2620:fe::fe]:53")
     return str(address), port
 
