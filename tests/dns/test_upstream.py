@@ -1,0 +1,199 @@
+"""Sockets to upstreams: what is carried, from which port, and that none is left behind."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from filterd.dns import upstream as module
+from filterd.dns.upstream import Upstreams, is_near, parse_upstream
+from tests import schools
+from tests.dns.parts import PLAIN, Parts, run, until
+from tests.running import free_port
+from tests.upstreams import Question, Upstream, silent
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("udp://9.9.9.9:53", ("9.9.9.9", 53)), ("udp://9.9.9.9", ("9.9.9.9", 53)),
+        ("udp://[2620:fe::fe]:5353", ("2620:fe::fe", 5353)), ("UDP://127.0.0.1:5399", ("127.0.0.1", 5399)),
+    ],
+)  # fmt: skip
+def test_an_upstream_is_understood(url: str, expected: tuple[str, int]) -> None:
+    assert parse_upstream(url) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "9.9.9.9", "9.9.9.9:53", "udp://", "udp://dns.example:53", "tls://9.9.9.9:853", "udp://9.9.9.9:99999",
+        "udp://9.9.9.9:53/path", "udp://9.9.9.9:53?x", "udp://2620:fe::fe:53", "udp://[2620:fe::fe", "udp://a@9.9.9.9",
+    ],
+)  # fmt: skip
+def test_what_is_no_upstream_is_refused_with_an_example(url: str) -> None:
+    with pytest.raises(ValueError, match="is not udp://ADDRESS:PORT, as udp://"):
+        parse_upstream(url)
+
+
+@pytest.mark.parametrize(
+    ("address", "near"),
+    [("127.0.0.1", True), ("192.168.1.1", True), ("fd00::1", True), ("::1", True), ("9.9.9.9", False),
+     ("2620:fe::fe", False)],
+)  # fmt: skip
+def test_near_is_the_box_or_a_private_network(address: str, near: bool) -> None:
+    assert is_near(address) is near
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.replies: list[bytes] = []
+
+    def reply(self, _: object, packet: bytes) -> None:
+        self.replies.append(packet)
+
+
+def ask(parts: Parts, listener: Listener, name: str, ident: bytes = b"aa") -> None:
+    """A pupil's question for NAME.example.org."""
+    packet = ident + PLAIN[:10] + bytes((len(name),)) + name.encode() + PLAIN[10:]
+    reply = parts.desk.query(packet, "udp", schools.row(parts.forwarder.snapshot, "3a"), (listener, 1), _now(parts))
+    assert reply is None
+
+
+def _now(parts: Parts) -> float:
+    return parts.loop.time()
+
+
+def fds(upstreams: Upstreams) -> int:
+    return len(upstreams._flights)
+
+
+@pytest.mark.parametrize("source_ports", ["fresh", "pool"])
+def test_questions_come_back_to_who_asked_and_ids_are_random(source_ports: str) -> None:
+    policy = dataclasses.replace(schools.POLICY, source_ports=source_ports)
+
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        for i in range(40):
+            ask(parts, listener, f"n{i}", i.to_bytes(2, "big"))
+        await until(lambda: len(listener.replies) == 40)
+        assert sorted(reply[:2] for reply in listener.replies) == [i.to_bytes(2, "big") for i in range(40)]
+        assert len({question.packet[:2] for question in server.questions}) > 35
+        wanted = 0 if source_ports == "fresh" else min(module.POOL, 40)
+        await until(lambda: fds(parts.upstreams) == wanted)
+
+    with Upstream() as server:
+        run(story, policy, (server.url,))
+
+
+def test_a_pool_renews_its_ports_and_leaves_none_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POOL", 2)
+    monkeypatch.setattr(module, "POOL_USES", 3)
+
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        seen = set()
+        for i in range(60):
+            ask(parts, listener, f"n{i}")
+            seen |= {flight.socket.getsockname()[1] for flight in parts.upstreams._flights.values()}
+            await until(lambda i=i: len(listener.replies) == i + 1)
+            assert fds(parts.upstreams) <= 2
+        assert len(seen) > 10
+
+    with Upstream() as server:
+        run(story, dataclasses.replace(schools.POLICY, source_ports="pool"), (server.url,))
+
+
+def test_given_up_questions_are_forgotten() -> None:
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        for i in range(5):
+            ask(parts, listener, f"n{i}")
+        await until(lambda: len(listener.replies) == 5)
+        assert all(reply[3] & 15 == 2 for reply in listener.replies)
+        parts.upstreams.sweep()
+        assert sum(len(flight.exchanges) for flight in parts.upstreams._flights.values()) == 0
+        assert fds(parts.upstreams) == 0
+
+    with Upstream(silent) as server:
+        run(story, dataclasses.replace(schools.POLICY, source_ports="fresh"), (server.url,))
+
+
+@pytest.mark.parametrize("source_ports", ["fresh", "pool"])
+def test_a_closed_port_is_noticed_at_once(source_ports: str) -> None:
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        started = _now(parts)
+        ask(parts, listener, "n")
+        await until(lambda: listener.replies)
+        assert _now(parts) - started < 0.5
+
+    policy = dataclasses.replace(schools.POLICY, source_ports=source_ports)
+    run(story, policy, (f"udp://127.0.0.1:{free_port()}",))
+
+
+def test_an_unreachable_network_is_as_good_as_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(parts: Parts) -> None:
+        def nowhere(_: Any) -> Any:
+            raise OSError("Network is unreachable")
+
+        monkeypatch.setattr(parts.upstreams, "_open", nowhere)
+        listener = Listener()
+        ask(parts, listener, "n")
+        await until(lambda: listener.replies)
+        assert listener.replies[0][3] & 15 == 2
+
+    run(story, upstreams=("udp://127.0.0.1:1", "udp://127.0.0.1:2"))
+
+
+def test_a_truncated_answer_is_fetched_whole_over_tcp() -> None:
+    def script(question: Question) -> list[bytes]:
+        end = 12 + len(question.name) + 2 + 4
+        if question.transport == "udp":
+            return [question.packet[:2] + b"\x83\x80\0\1\0\0\0\0\0\0" + question.packet[12:end]]
+        record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4"
+        return [question.packet[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + question.packet[12:end] + record]
+
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        ask(parts, listener, "large")
+        await until(lambda: listener.replies)
+        assert listener.replies[0].endswith(b"\1\2\3\4")
+        assert [question.transport for question in server.questions] == ["udp", "tcp"]
+        assert len({question.packet[:2] for question in server.questions}) == 2, "another random id"
+
+    with Upstream(script) as server:
+        run(story, upstreams=(server.url,))
+
+
+def test_other_upstreams_are_used_from_the_next_question_on() -> None:
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        ask(parts, listener, "one")
+        await until(lambda: len(listener.replies) == 1)
+        parts.upstreams.configure((new.url,), "pool")
+        parts.forwarder.use_upstreams(1)
+        ask(parts, listener, "two")
+        await until(lambda: len(listener.replies) == 2)
+        assert [len(old.questions), len(new.questions)] == [1, 1]
+        assert fds(parts.upstreams) == 1
+
+    with Upstream() as old, Upstream() as new:
+        run(story, upstreams=(old.url,))
+
+
+def test_what_waited_for_the_old_upstreams_is_asked_again() -> None:
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        ask(parts, listener, "one")
+        parts.upstreams.configure((new.url,), "pool")
+        parts.forwarder.use_upstreams(1)
+        await until(lambda: listener.replies)
+        assert listener.replies[0][3] & 15 == 0
+
+    with Upstream(silent) as old, Upstream() as new:
+        run(story, upstreams=(old.url,))
+
+
