@@ -20,9 +20,8 @@ from lib.sections import Phase, Sample
 
 HERE = Path(__file__).parent
 SECTIONS = ("hits", "fixed", "miss", "memory", "start", "swap", "table")
-KINDS: dict[str, type[servers.Server]] = {
-    kind.kind: kind for kind in (filterd_server.Filterd, filterd_server.FilterdFresh, *servers.PEERS)
-}
+MINE: tuple[type[servers.Server], ...] = (filterd_server.Filterd, filterd_server.FilterdFresh)
+KINDS = {kind.kind: kind for kind in MINE + servers.PEERS}
 QUICK = ("filterd", "filterd-fresh", "unbound", "dnsdist")  # the others take minutes to start or to be asked
 MILLION = 1_000_000
 

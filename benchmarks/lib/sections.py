@@ -132,5 +132,6 @@ def memory(phase: Phase) -> Iterator[Sample]:
     for server in phase.running:
         seen = load.once(server.place.port, phase.files.distinct(), ONE_SOURCE, seconds=30)
         for at, one in enumerate(server.memory()):
-            values = {"private": one.private, "dirty": one.dirty, "resident": one.resident, "asked": seen.completed}
+            sizes = {"private": one.private, "dirty": one.dirty, "resident": one.resident, "asked": seen.completed}
+            values = {key: float(value) for key, value in sizes.items()}
             yield Sample("memory", server.kind, server.place.names, phase.names, at, values, one.command)
