@@ -216,7 +216,7 @@ class Forwarder:
         """Whether the question will be answered otherwise once the snapshot has run out."""
         if self._next is None:
             self._next = self.snapshot.at(until)
-        key = names.key_of_wire(asked.query.name)
+        key = asked.query.key
         for row in asked.snapshot.successors(asked.row, self._next):
             then = decide(self._next, row, key)
             if then.action is Action.ALLOW and answer is not None and answer.targets:
