@@ -263,36 +263,39 @@ class Server:
         *,
         tcp: bool = False,
         within_s: float = 5.0,
+        to: str = "",
         **options: Any,
     ) -> DNSRecord:
         """One question from one address; TimeoutError when nothing comes."""
         record = question(name, kind, **options)
-        reply = DNSRecord.parse(self.exchange(record.pack(), source, tcp=tcp, within_s=within_s))
+        reply = DNSRecord.parse(self.exchange(record.pack(), source, tcp=tcp, within_s=within_s, to=to))
         assert reply.header.id == record.header.id
         return reply
 
-    def exchange(self, packet: bytes, source: str = PUPIL, *, tcp: bool = False, within_s: float = 5.0) -> bytes:
+    def exchange(
+        self, packet: bytes, source: str = PUPIL, *, tcp: bool = False, within_s: float = 5.0, to: str = ""
+    ) -> bytes:
         """Any bytes to the server; what comes back first."""
         if tcp:
-            with self.connect(source, within_s) as sock:
+            with self.connect(source, within_s, to) as sock:
                 sock.sendall(framed(packet))
                 return receive(sock)
-        with self.udp(source, within_s) as sock:
+        with self.udp(source, within_s, to) as sock:
             sock.send(packet)
             return sock.recv(65536)
 
-    def udp(self, source: str = PUPIL, within_s: float = 5.0) -> socket.socket:
+    def udp(self, source: str = PUPIL, within_s: float = 5.0, to: str = "") -> socket.socket:
         """A client's socket."""
-        return self._client(socket.SOCK_DGRAM, source, within_s)
+        return self._client(socket.SOCK_DGRAM, source, within_s, to)
 
-    def connect(self, source: str = PUPIL, within_s: float = 5.0) -> socket.socket:
+    def connect(self, source: str = PUPIL, within_s: float = 5.0, to: str = "") -> socket.socket:
         """A client's TCP connection."""
-        return self._client(socket.SOCK_STREAM, source, within_s)
+        return self._client(socket.SOCK_STREAM, source, within_s, to)
 
-    def _client(self, kind: int, source: str, within_s: float) -> socket.socket:
-        family, address = socket.AF_INET, ("127.0.0.1", self.port)
+    def _client(self, kind: int, source: str, within_s: float, to: str) -> socket.socket:
+        family, address = socket.AF_INET, (to or "127.0.0.1", self.port)
         if ":" in source:
-            family, address = socket.AF_INET6, ("::1", self.port6)
+            family, address = socket.AF_INET6, (to or "::1", self.port6)
         sock = socket.socket(family, kind)
         try:
             sock.settimeout(within_s)

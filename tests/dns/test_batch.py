@@ -101,6 +101,7 @@ def test_a_client_that_cannot_be_reached_costs_only_its_own_reply() -> None:
     with socket.socket(family, socket.SOCK_DGRAM) as sock, socket.socket(family, socket.SOCK_DGRAM) as good:
         good.bind(("127.0.0.1", 0))
         good.settimeout(5)
+        sock.bind(("127.0.0.1", 0))
         outbox = Outbox(sock)
         peer = bytes((2, 0)) + good.getsockname()[1].to_bytes(2, "big") + bytes((127, 0, 0, 1)) + bytes(8)
         nowhere = bytes((2, 0, 0, 0, 127, 0, 0, 1)) + bytes(8)

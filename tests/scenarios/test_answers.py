@@ -19,6 +19,7 @@ from tests.running import (
     Server,
     addresses,
     ede_of,
+    free_port,
     has_ipv6,
     write_school,
 )
@@ -102,6 +103,21 @@ def test_a_device_outside_the_networks_hears_nothing(server: Server) -> None:
         server.ask("example.org", source=OUTSIDE, within_s=0.5)
     with server.connect(OUTSIDE) as sock:
         assert sock.recv(1) == b"" or pytest.fail("an answer")
+
+
+def test_a_socket_on_all_addresses_answers_from_the_one_that_was_asked(
+    tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
+) -> None:
+    config, state = write_school(tmp_path_factory.mktemp("wildcard"))
+    port = free_port("0.0.0.0")
+    flags = ("--listen", f"0.0.0.0:{port}", *(("--listen", f"[::]:{port}") if has_ipv6() else ()))
+    with Server(config, state, *flags, upstreams=(upstream.url,)) as wide:
+        wide.port = wide.port6 = port
+        for asked in ("127.0.0.1", "127.0.0.9", "127.0.31.1", *(["::1"] if has_ipv6() else [])):
+            for name in ("adult.example", "adult.example", f"late-{asked.replace(':', '-')}.example.org"):
+                # A connected socket hears only who it is connected to.
+                reply = wide.ask(name, source="::1" if ":" in asked else PUPIL, to=asked)
+                assert addresses(reply) == (BLOCKED if name == "adult.example" else [ADDRESS])
 
 
 def test_a_policy_that_refuses_unknown_devices_refuses(tmp_path_factory: pytest.TempPathFactory) -> None:
