@@ -162,15 +162,16 @@ def main(argument: str) -> int:
     orders = receive_one(control)
     if orders is None:
         return 0
+    status = 0
     try:
         with contextlib.suppress(asyncio.CancelledError):
             hot = HotSelector()
             with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(hot)) as runner:
                 runner.run(serve(hot, assignment, control, orders))
-    except TableError as error:  # the parent verifies again and offers another one
-        log.error("%s", error)
-        return 1
-    return 0
+    except* TableError as group:  # the parent verifies again and offers another one
+        log.error("%s", "; ".join(map(str, group.exceptions)))
+        status = 1
+    return status
 
 
 if __name__ == "__main__":

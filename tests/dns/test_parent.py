@@ -1,0 +1,67 @@
+"""The parent's own parts; what it does with real workers is told in `tests/scenarios`."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from filterd.dns.parent import self_query, table_state
+from tests.running import REPO, free_port, has_ipv6, write_school
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "[::1]", "[::]"])
+def test_a_self_query_is_answered_by_whoever_echoes_its_id(host: str) -> None:
+    ipv6 = ":" in host
+    if ipv6 and not has_ipv6():
+        pytest.skip("::1 is not there")
+    with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((host.strip("[]"), 0))
+        server.settimeout(5)
+
+        def echo() -> None:
+            packet, peer = server.recvfrom(512)
+            server.sendto(packet[:2] + b"\x81\x83" + packet[4:], peer)
+
+        thread = threading.Thread(target=echo)
+        thread.start()
+        assert self_query(f"{host}:{server.getsockname()[1]}", 5)
+        thread.join()
+
+
+def test_a_self_query_to_nobody_or_to_somebody_silent_fails() -> None:
+    assert not self_query(f"127.0.0.1:{free_port()}", 5)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        assert not self_query(f"127.0.0.1:{silent.getsockname()[1]}", 0.05)
+
+
+def test_the_figures_of_a_table_come_from_the_table(tmp_path: Path) -> None:
+    _, state = write_school(tmp_path, names="second.example\n")
+    (directory,) = (state / "tables").glob("0*")
+    found = table_state(directory)
+    assert (found.generation, found.names, found.sources["adult-curated"][0]) == (directory.name, 2, 2)
+    assert table_state(None).generation == ""
+
+
+def test_a_table_damaged_since_has_a_name_and_no_figures(tmp_path: Path) -> None:
+    _, state = write_school(tmp_path)
+    (directory,) = (state / "tables").glob("0*")
+    (directory / "meta.json").write_text("{}")
+    found = table_state(directory)
+    assert (found.generation, found.names, found.sources) == (directory.name, 0, {})
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(7)[1]));"
+        "from filterd.dns import parent; parent._allow_open_files(); print(resource.getrlimit(7)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=REPO, check=True)
+    assert int(done.stdout) == (16384 if hard == resource.RLIM_INFINITY else min(16384, hard))

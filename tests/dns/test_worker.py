@@ -1,0 +1,139 @@
+"""One worker process on its own: it serves what it was told, and ends with its parent."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from filterd.dns.channel import encode, receive_one
+from tests import schools
+from tests.dns.parts import ADULT, PLAIN
+from tests.running import REPO
+from tests.upstreams import Upstream
+
+
+def orders(**changes: Any) -> dict[str, Any]:
+    plain = {"policy": schools.POLICY.to_json(), "table": None, "overrides": {"items": [], "sequence": 0}}
+    return {**plain, "upstreams": [], **changes}
+
+
+def blocking(name: str) -> dict[str, Any]:
+    """A policy that blocks one name more."""
+    policy = schools.POLICY.to_json()
+    entry = {"name": name, "allow": False, "tiers": [], "classes": [], "reason": ""}
+    return orders(policy={**policy, "names": [*policy["names"], entry], "digest": "new"})
+
+
+class Process:
+    """A worker, its channel and its UDP socket."""
+
+    def __init__(self, first: dict[str, Any] | None) -> None:
+        self.control, theirs = socket.socketpair()
+        self.control.settimeout(10)
+        self.listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.listening.bind(("127.0.0.1", 0))
+        fds = (theirs.fileno(), self.listening.fileno())
+        assignment = json.dumps({"control": fds[0], "udp": [fds[1]], "tcp": []})
+        command = [sys.executable, "-m", "filterd.dns.worker", assignment]
+        self.process = subprocess.Popen(command, pass_fds=fds, cwd=REPO, stderr=subprocess.PIPE, text=True)
+        theirs.close()
+        if first is not None:
+            self.control.sendall(encode(first))
+
+    def hear(self, wanted: str) -> Any:
+        while True:
+            message = receive_one(self.control)
+            assert message is not None, self.end()
+            if wanted in message:
+                return message[wanted]
+
+    def ask(self, packet: bytes, source: str = "127.0.31.7") -> bytes:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            sock.bind((source, 0))
+            sock.sendto(b"aa" + packet, self.listening.getsockname())
+            return sock.recv(4096)
+
+    def end(self) -> tuple[int, str]:
+        self.control.close()
+        self.listening.close()
+        try:
+            _, log = self.process.communicate(timeout=10)
+        finally:
+            self.process.kill()
+        return self.process.returncode, log
+
+
+@pytest.fixture
+def worker() -> Iterator[Process]:
+    found = Process(orders())
+    found.hear("ready")
+    yield found
+    status, log = found.end()
+    assert (status, log) == (0, "")
+
+
+def test_it_answers_and_reports(worker: Process) -> None:
+    assert worker.ask(b"\1\0\0\1\0\0\0\0\0\0\tlocalhost\0\0\1\0\1")[-4:] == bytes((127, 0, 0, 1))
+    counted: dict[tuple[Any, ...], float] = {}
+    while ("queries", "udp", "tieu-hoc", "allow", "special_use") not in counted:
+        counted |= {tuple(key): value for *key, value in worker.hear("counts")["counters"]}
+
+
+def test_it_takes_new_orders_and_says_so(worker: Process) -> None:
+    worker.control.sendall(encode(blocking("example.org")))
+    assert worker.hear("swapped") == {"table": "", "policy": "new"}
+    assert worker.ask(PLAIN)[3] & 15 == 0
+
+
+def test_the_last_of_several_orders_is_what_it_starts_with() -> None:
+    worker = Process(orders())
+    worker.control.sendall(encode(blocking("example.org")))
+    worker.hear("ready")
+    reply = worker.ask(PLAIN)
+    assert worker.end()[0] == 0
+    assert reply[3] & 15 in (0, 2)
+
+
+def test_it_uses_the_upstreams_it_is_told(worker: Process) -> None:
+    assert worker.ask(PLAIN)[3] & 15 == 2
+    with Upstream() as upstream:
+        worker.control.sendall(encode(orders(upstreams=[upstream.url])))
+        worker.hear("swapped")
+        assert worker.ask(PLAIN)[3] & 15 == 0
+
+
+def test_bad_orders_are_refused_and_what_it_had_stays(worker: Process) -> None:
+    worker.control.sendall(encode(orders(table="/nowhere/000001-0000000000000000")))
+    assert "in force" in worker.hear("refused")
+    assert worker.ask(ADULT)[:2] == b"aa"
+
+
+def test_it_ends_on_sigterm_and_not_on_ctrl_c() -> None:
+    worker = Process(orders())
+    worker.hear("ready")
+    worker.process.send_signal(signal.SIGINT)
+    assert worker.ask(ADULT)[:2] == b"aa"
+    worker.process.terminate()
+    assert worker.process.wait(10) == 0
+    assert worker.end() == (0, "")
+
+
+def test_it_ends_quietly_when_the_parent_ends_before_it_said_anything() -> None:
+    assert Process(None).end() == (0, "")
+
+
+def test_a_table_that_cannot_be_mapped_ends_a_start_with_one_line() -> None:
+    worker = Process(orders(table="/nowhere/000001-0000000000000000"))
+    assert worker.process.wait(10) == 1
+    status, log = worker.end()
+    assert status == 1
+    assert "/nowhere/000001-0000000000000000" in log
+    assert "Traceback" not in log
