@@ -84,6 +84,8 @@ def _text(found: dict[str, Any]) -> str:
     ]
     if found["observed"]:
         lines.append("  observe   the tier or class only observes: this block was counted and let pass")
+    if found["sources"]:
+        lines.append(f"  because   {', '.join(found['sources'])}")
     for match in found["lists"]:
         kind = "takes out" if match["exception"] else "lists"
         lines.append(f"  list      {match['source']} ({match['category']}) {kind} {match['rule']} ({match['covers']})")

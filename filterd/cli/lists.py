@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from filterd.cli.options import config_option, state_option
 from filterd.cli.state import state_directory
 from filterd.core.rules import Report
 from filterd.core.source import Source
@@ -23,29 +24,14 @@ _WIDTH = 80
 _ID, _CATEGORY, _ENTRIES, _AGE = 26, 15, 11, 9
 _SAMPLES = 5
 
-_config = click.option(
-    "-c",
-    "--config",
-    "config_dir",
-    default=".",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory with policies/ and blocklists/.",
-)
-_state = click.option(
-    "--state-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The box's own files; otherwise as school.yaml says.",
-)
-
-
 @click.group()
 def lists() -> None:
     """Build the table of blocked names, or show its state."""
 
 
 @lists.command()
-@_config
-@_state
+@config_option
+@state_option
 @click.pass_context
 def build(context: click.Context, config_dir: Path, state_dir: Path | None) -> None:
     """Compile every list that is on disk and publish the table."""
@@ -62,8 +48,8 @@ def build(context: click.Context, config_dir: Path, state_dir: Path | None) -> N
 
 
 @lists.command()
-@_config
-@_state
+@config_option
+@state_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context
 def status(context: click.Context, config_dir: Path, state_dir: Path | None, as_json: bool) -> None:

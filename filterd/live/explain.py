@@ -10,6 +10,7 @@ from filterd.core.classrooms import client_address
 from filterd.core.decide import decide, effects_of, rules_for
 from filterd.core.matrix import Row
 from filterd.core.snapshot import Snapshot
+from filterd.core.table import Match
 from filterd.core.verdict import Action, Verdict
 from filterd.live import snapshots
 from filterd.live.published import Published
@@ -72,7 +73,7 @@ def explain_name(published: Published, question: Question, now: float) -> dict[s
         "action": str(verdict.action),
         "reason": str(verdict.reason),
         "category": verdict.category,
-        "sources": sorted({m.source for m in matches if m.category == verdict.category and not m.exception}),
+        "sources": _sources(snapshot, row, key, verdict, matches),
         "lists": [
             {"source": m.source, "category": m.category, "rule": m.rule, "covers": m.covers, "exception": m.exception}
             for m in matches
@@ -83,6 +84,19 @@ def explain_name(published: Published, question: Question, now: float) -> dict[s
         "observed": verdict.observed,
         "steps": _steps(snapshot, row, key, verdict),
     }
+
+
+def _sources(
+    snapshot: Snapshot, row: Row, key: bytes, verdict: Verdict, matches: tuple[Match, ...]
+) -> list[str]:
+    """What puts the name in the verdict's category: ids of lists, and services of services.yaml."""
+    found = {m.source for m in matches if m.category == verdict.category and not m.exception}
+    bit = snapshot.index.bits((verdict.category,)) if verdict.category else 0
+    service_of = {atom: ident for (kind, ident), atom in snapshot.index.ids.items() if kind == "service"}
+    for _, atom in rules_for(snapshot, row, key) or ():
+        if atom >= 0 and snapshot.index.masks[atom] & bit:
+            found.add(f"services.yaml: {service_of[atom]}")
+    return sorted(found)
 
 
 def _place(snapshot: Snapshot, question: Question) -> tuple[int | None, bool]:
