@@ -565,6 +565,14 @@ def test_a_failed_question_is_not_asked_again_for_a_second():
     assert isinstance(story.ask(query()), Exchange)
 
 
+def test_new_upstreams_are_asked_what_the_old_ones_failed_at():
+    story = Story(upstreams=1)
+    exchange = story.ask(query())
+    story.answer(exchange, reply(exchange.question, rcode=2))
+    story.forwarder.use_upstreams(1)
+    assert isinstance(story.ask(query()), Exchange)
+
+
 def test_a_closed_port_is_answered_by_asking_another_upstream_at_once():
     story = Story()
     exchange = story.ask(query())
@@ -897,7 +905,7 @@ def test_the_memo_tells_no_ttl_that_outlives_the_lesson():
 
 ASKED = ["www.example.org", "cdn.example", "adult.example", "youtube.com", "localhost", "wide.example", "none.example"]
 UPSTREAM_SAYS: dict[str, tuple[list[bytes], list[bytes], int]] = {
-    "www.example.org": ([address(86400)], [], 0),
+    "www.example.org": ([address(86400)], [record(2, 20, b"\0")], 0),
     "cdn.example": ([alias("films.example", 90), address(45)], [], 0),
     "youtube.com": ([address(12)], [record(2, 7, b"\0")], 0),
     "wide.example": ([address(64), address(3000)], [], 0),
