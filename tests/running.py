@@ -163,6 +163,7 @@ class Server:
         workers: int = 1,
         ipv6: bool = False,
         ready: bool = True,
+        bare: bool = False,
         before: Callable[[], None] | None = None,
         env: dict[str, str] | None = None,
     ) -> None:
@@ -175,6 +176,8 @@ class Server:
         options = [part for address in listen for part in ("--listen", address)]
         options += [part for url in upstreams for part in ("--upstream", url)]
         options += ["--workers", str(workers), "--metrics", f"127.0.0.1:{self.metrics_port}", *flags]
+        if bare:
+            options = []
         self.lines: list[str] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(

@@ -133,7 +133,7 @@ class DnsMetrics:
         yield CounterMetricFamily("filterd_snapshot_swaps", "Tables, policies and overrides taken up.", self.swaps)
         failed = CounterMetricFamily("filterd_failed_reloads", "Inputs that were refused.", labels=["input"])
         broken = GaugeMetricFamily(
-            "filterd_input_fault", "1 while an older good version of an input serves.", labels=["input"]
+            "filterd_input_fault", "Whether an older good version of an input serves.", labels=["input"]
         )
         for name in ("policy", "table", "overrides"):
             failed.add_metric([name], self.failed_reloads.get(name, 0))
