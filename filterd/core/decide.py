@@ -1,4 +1,5 @@
 """THE decision. No other file may decide. First match wins; within a step the longest name wins, and allow wins ties.
+A rule for exactly a name is longer than one for that name and all below it.
 
  0. special_use   names with a meaning of their own (core.special, the box's own name); bypass canaries
  1. authority     a name the authority forces closed                               block
