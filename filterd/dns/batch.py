@@ -52,11 +52,11 @@ class Envelopes:
     control message with the one that was asked, so that the reply leaves from it (RFC 2181 section 4).
     """
 
-    def __init__(self, sock: socket.socket | None) -> None:
-        family = sock.family if sock is not None else socket.AF_INET6
+    def __init__(self, sock: socket.socket) -> None:
+        family = sock.family
         self.name_bytes = _NAME_BYTES[family]
         self.control_bytes = 0
-        if sock is not None and sock.getsockname()[0] in ("0.0.0.0", "::"):  # noqa: S104  compared, not bound
+        if sock.getsockname()[0] in ("0.0.0.0", "::"):  # noqa: S104  compared, not bound
             sock.setsockopt(*_PACKET_INFO[family], 1)
             self.control_bytes = _CONTROL_BYTES[family]
         self.size = (self.name_bytes + 7) // 8 * 8 + self.control_bytes
@@ -64,29 +64,37 @@ class Envelopes:
 
 
 class _Messages:
-    """An array of struct mmsghdr, each over one slot of a buffer and one of the envelopes."""
+    """An array of struct mmsghdr, each over one slot of a buffer and one of the envelopes; None for connected sockets,
+    whose only peer the kernel knows.
+    """
 
-    def __init__(self, data: bytearray, envelopes: Envelopes) -> None:
+    def __init__(self, data: bytearray, envelopes: Envelopes | None) -> None:
         self._vectors = (_Iovec * BATCH)()
         self._headers = (_Mmsghdr * BATCH)()
         self._kept = (data, envelopes)  # the kernel is given their addresses
-        data_at, names_at = _address(data), _address(envelopes.data)
+        data_at = _address(data)
         for i in range(BATCH):
             self._vectors[i].base = data_at + i * SLOT_BYTES
             self._vectors[i].length = SLOT_BYTES
-            header = self._headers[i].header
-            header.name = names_at + i * envelopes.size
-            header.name_length = envelopes.name_bytes
-            header.iov = ctypes.addressof(self._vectors[i])
-            header.iov_length = 1
-            if envelopes.control_bytes:
-                header.control = names_at + (i + 1) * envelopes.size - envelopes.control_bytes
-                header.control_length = envelopes.control_bytes
+            self._headers[i].header.iov = ctypes.addressof(self._vectors[i])
+            self._headers[i].header.iov_length = 1
+        if envelopes is not None:
+            self._address_by(envelopes)
         self._at = ctypes.addressof(self._headers)
-        self._controlled = envelopes.control_bytes
+        self._controlled = envelopes.control_bytes if envelopes is not None else 0
         self._to_reset = 0
         self.received_lengths = _column(self._headers, _Mmsghdr, "length", "I")
         self.lengths = _column(self._vectors, _Iovec, "length", "Q")
+
+    def _address_by(self, envelopes: Envelopes) -> None:
+        at = _address(envelopes.data)
+        for i in range(BATCH):
+            header = self._headers[i].header
+            header.name = at + i * envelopes.size
+            header.name_length = envelopes.name_bytes
+            if envelopes.control_bytes:
+                header.control = at + (i + 1) * envelopes.size - envelopes.control_bytes
+                header.control_length = envelopes.control_bytes
 
     def receive(self, fd: int) -> int:
         """How many datagrams were waiting and are in the slots now; negative on an error that was waiting."""
@@ -171,13 +179,35 @@ class Outbox:
         return self._outward.send(self._fd, 0, waiting)
 
 
+class Bundle:
+    """Datagrams for one connected socket: `put` them, then `send` them with one call."""
+
+    def __init__(self) -> None:
+        self._data = bytearray(BATCH * SLOT_BYTES)
+        self._outward = _Messages(self._data, None)
+        self.waiting = 0
+
+    def put(self, ident: bytes, packet: bytes) -> None:
+        """Add a packet, with these two bytes as its id. There is room while `waiting` is below BATCH."""
+        at = self.waiting * SLOT_BYTES
+        self._data[at : at + len(packet)] = packet
+        self._data[at : at + 2] = ident
+        self._outward.lengths[self.waiting] = len(packet)
+        self.waiting += 1
+
+    def send(self, sock: socket.socket) -> int:
+        """Send what waits. Returns how many could not be sent."""
+        waiting, self.waiting = self.waiting, 0
+        return self._outward.send(sock.fileno(), 0, waiting)
+
+
 class Inbox:
     """Datagrams from connected sockets, one socket at a time; who sent them, the kernel has checked."""
 
     def __init__(self) -> None:
         self._data = bytearray(BATCH * SLOT_BYTES)
         self._view = memoryview(self._data)
-        self._inward = _Messages(self._data, Envelopes(None))
+        self._inward = _Messages(self._data, None)
 
     def receive(self, sock: socket.socket) -> list[bytes] | None:
         """What was waiting, at most 64; None if the socket had an error waiting, such as a refused port."""

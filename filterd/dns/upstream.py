@@ -16,7 +16,7 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 from filterd.core.exchange import Exchange
-from filterd.dns.batch import Inbox
+from filterd.dns.batch import BATCH, Bundle, Inbox
 from filterd.dns.desk import Desk
 from filterd.dns.hot import HotSelector
 
@@ -34,6 +34,7 @@ class Carrier:
         self.family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.pool = pool
         self.sockets: list[Flight] = []
+        self.waiting: list[Exchange] = []  # to be sent at the end of this turn
 
 
 class Flight:
@@ -80,6 +81,7 @@ class Upstreams:
         self._hot = hot
         self._flights: dict[int, Flight] = {}
         self._inbox = Inbox()
+        self._bundle = Bundle()
         self._random = b""
         self._random_at = RANDOM_BYTES
 
@@ -107,18 +109,49 @@ class Upstreams:
             self._tasks.create_task(self._over_tcp(exchange, carrier))
             self._hot.interrupt()
             return
+        if carrier.pool:
+            if not carrier.waiting:
+                self._hot.after(lambda: self._flush(carrier))
+            carrier.waiting.append(exchange)
+            return
         try:
-            flight = self._pooled(carrier) if carrier.pool else self._open(carrier)
-            ident = self._two_random_bytes()
-            while ident in flight.exchanges:
-                ident = self._two_random_bytes()
-            flight.exchanges[ident] = exchange
-            exchange.token = (flight, ident)
-            flight.socket.send(ident + exchange.packet[2:])
+            flight = self._open(carrier)
+            flight.socket.send(self._enter(flight, exchange) + exchange.packet[2:])
         except OSError:
-            # Not from inside the caller: a chain of dead upstreams must not become a recursion.
+            self._later_unreachable([exchange])
+
+    def _enter(self, flight: Flight, exchange: Exchange) -> bytes:
+        """Let an exchange wait on a socket; gives the id it has there."""
+        ident = self._two_random_bytes()
+        while ident in flight.exchanges:
+            ident = self._two_random_bytes()
+        flight.exchanges[ident] = exchange
+        exchange.token = (flight, ident)
+        return ident
+
+    def _flush(self, carrier: Carrier) -> None:
+        """Send the questions of one turn through one socket of the pool, 64 with one call."""
+        exchanges, carrier.waiting = carrier.waiting, []
+        bundle = self._bundle
+        for first in range(0, len(exchanges), BATCH):
+            part = exchanges[first : first + BATCH]
+            try:
+                flight = self._pooled(carrier)
+            except OSError:
+                self._later_unreachable(part)
+                continue
+            for exchange in part:
+                bundle.put(self._enter(flight, exchange), exchange.packet)
+            flight.uses += len(part)
+            if bundle.send(flight.socket):  # an ICMP error that was waiting, mostly: nobody listens there
+                self._later_unreachable(list(flight.exchanges.values()))
+
+    def _later_unreachable(self, exchanges: list[Exchange]) -> None:
+        """Not from inside the caller: a chain of dead upstreams must not become a recursion."""
+        for exchange in exchanges:
+            self._forget(exchange)
             self._loop.call_soon(self._desk.unreachable, exchange)
-            self._hot.interrupt()
+        self._hot.interrupt()
 
     def sweep(self) -> None:
         """Forget exchanges that were given up; once a second."""
@@ -144,7 +177,6 @@ class Upstreams:
                 carrier.sockets[at] = flight
                 if not old.exchanges:  # else it closes with its last one
                     self._close(old)
-        flight.uses += 1
         return flight
 
     def _open(self, carrier: Carrier) -> Flight:
