@@ -121,6 +121,35 @@ class TestOutage:
             assert reply.header.rcode == SERVFAIL
             assert ede_of(reply) in (22, 23)
 
+    def test_a_thousand_questions_that_nobody_answers_hold_up_neither_blocked_names_nor_the_end_of_the_outage(
+        self, server: Server, upstream: Upstream
+    ) -> None:
+        upstream.script = silent
+        with server.udp("127.0.200.8", within_s=5) as flood:
+            for i in range(900):
+                flood.send(question(f"f{i}.example.org").pack())
+            started = time.monotonic()
+            for _ in range(20):
+                assert addresses(server.ask("adult.example")) == BLOCKED
+            assert time.monotonic() - started < 1.0
+            answered = [DNSRecord.parse(flood.recv(4096)) for _ in range(900)]
+            assert {reply.header.rcode for reply in answered} == {SERVFAIL}
+        upstream.script = honest
+        until(lambda: addresses(server.ask("example.org")) == [ADDRESS], "recovery", within_s=3)
+        server.wait_metric("filterd_dns_pending_questions", lambda n: n == 0)
+
+    def test_an_upstream_that_is_the_server_itself_is_no_endless_loop(self, school: tuple[Path, Path]) -> None:
+        path = school[0] / "policies/school.yaml"
+        with Server(*school) as server:
+            path.write_text(path.read_text().replace("udp://127.0.0.1:5399", f"udp://127.0.0.1:{server.port}"))
+            server.wait_log("is in force")
+            started = time.monotonic()
+            assert server.ask("example.org").header.rcode == SERVFAIL
+            assert time.monotonic() - started < 3.0
+            before = server.wait_metric("filterd_dns_queries_total", lambda n: n > 0)
+            assert before < 50, "the question did not go round and round"
+            assert addresses(server.ask("adult.example")) == BLOCKED
+
     def test_a_lost_packet_is_sent_again_even_to_a_lone_upstream(self, server: Server, upstream: Upstream) -> None:
         seen: set[str] = set()
 
