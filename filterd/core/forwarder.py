@@ -249,9 +249,12 @@ class Forwarder:
 
     # -- from upstreams -------------------------------------------------------------------------------------------
 
-    def response(self, exchange: Exchange, packet: bytes, now: float) -> list[Send] | Exchange | None:
-        """What an upstream sent for `exchange`: replies for its clients; the exchange again if it must be sent anew
-        (over TCP when its `tcp` is set); None if the packet is not the answer, so go on waiting (RFC 5452 section 4).
+    def response(
+        self, exchange: Exchange, packet: bytes, now: float, upstream: int | None = None
+    ) -> list[Send] | Exchange | None:
+        """What an upstream (None: the one asked last) sent for `exchange`: replies for its clients; the exchange again
+        if it must be sent anew (over TCP when its `tcp` is set); None if the packet is not the answer, so go on
+        waiting (RFC 5452 section 4).
         """
         if exchange.done:
             return None
@@ -262,7 +265,11 @@ class Forwarder:
         flags = header[1]
         if not flags & wire.QR or flags & wire.OPCODE_MASK or header[2] != 1:
             return self._stray(exchange, now)
-        if self.upstreams.answered(exchange.upstream, now - exchange.sent):
+        if upstream is None or upstream == exchange.upstream:
+            recovered = self.upstreams.answered(exchange.upstream, now - exchange.sent)
+        else:  # a late one, while another is being asked
+            recovered = self.upstreams.answered(upstream, now - exchange.since)
+        if recovered:
             self._failures.clear()
         if not exchange.key:  # a probe
             exchange.done = True

@@ -58,10 +58,10 @@ class Desk:
             return None
         return outcome
 
-    def response(self, exchange: Exchange, packet: bytes, now: float) -> bool:
-        """Hand an upstream's packet over; False if it was not the answer to this exchange."""
+    def response(self, exchange: Exchange, packet: bytes, now: float, upstream: int | None = None) -> bool:
+        """Hand the packet of an upstream over; False if it was not the answer to this exchange."""
         try:
-            outcome = self._forwarder.response(exchange, packet, now)
+            outcome = self._forwarder.response(exchange, packet, now, upstream)
         except Exception:  # noqa: BLE001  as above: the clients of this exchange will hear after the time-out
             self._fault("a response")
             return False

@@ -16,6 +16,7 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 from filterd.core.exchange import Exchange
+from filterd.core.upstreams import NOBODY
 from filterd.dns.batch import BATCH, Bundle, Inbox
 from filterd.dns.desk import Desk
 from filterd.dns.hot import HotSelector
@@ -27,14 +28,18 @@ RANDOM_BYTES: Final = 4096
 
 
 class Carrier:
-    """One upstream server. `flights` maps an id to the exchange that waits for it, per socket."""
+    """One upstream server. `index` is its number for the forwarder, NOBODY once it is no longer configured."""
 
-    def __init__(self, address: tuple[str, int], pool: bool) -> None:
+    def __init__(self, index: int, address: tuple[str, int], pool: bool) -> None:
+        self.index = index
         self.address = address
         self.family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.pool = pool
         self.sockets: list[Flight] = []
         self.waiting: list[Exchange] = []  # to be sent at the end of this turn
+
+
+Token = tuple["Flight", bytes, "Token | None"]  # where an exchange waits, and where it waited before
 
 
 class Flight:
@@ -88,22 +93,21 @@ class Upstreams:
     def configure(self, urls: tuple[str, ...], source_ports: str) -> None:
         """Use these upstreams from now on."""
         for carrier in self._carriers:
+            carrier.index = NOBODY
             for flight in carrier.sockets:
                 self._close(flight)
         self._carriers = []
-        for url in urls:
+        for index, url in enumerate(urls):
             address = parse_upstream(url)
             pool = source_ports == "pool" or (source_ports == "auto" and is_near(address[0]))
-            self._carriers.append(Carrier(address, pool))
+            self._carriers.append(Carrier(index, address, pool))
 
     def close(self) -> None:
         for flight in list(self._flights.values()):
             self._close(flight)
 
     def send(self, exchange: Exchange) -> None:
-        """Carry an exchange to its upstream, from another socket if it was sent before."""
-        if exchange.token is not None:
-            self._forget(exchange)
+        """Carry an exchange to its upstream. Where it was sent before, a late answer is still welcome."""
         carrier = self._carriers[exchange.upstream]
         if exchange.tcp:
             self._tasks.create_task(self._over_tcp(exchange, carrier))
@@ -126,7 +130,7 @@ class Upstreams:
         while ident in flight.exchanges:
             ident = self._two_random_bytes()
         flight.exchanges[ident] = exchange
-        exchange.token = (flight, ident)
+        exchange.token = (flight, ident, exchange.token)
         return ident
 
     def _flush(self, carrier: Carrier) -> None:
@@ -196,13 +200,12 @@ class Upstreams:
             flight.socket.close()
 
     def _forget(self, exchange: Exchange) -> None:
-        if exchange.token is None:
-            return
-        flight, ident = cast(tuple[Flight, bytes], exchange.token)
-        exchange.token = None
-        flight.exchanges.pop(ident, None)
-        if not flight.exchanges and flight not in flight.carrier.sockets:
-            self._close(flight)
+        token, exchange.token = cast(Token | None, exchange.token), None
+        while token is not None:
+            flight, ident, token = token
+            flight.exchanges.pop(ident, None)
+            if not flight.exchanges and flight not in flight.carrier.sockets:
+                self._close(flight)
 
     def _readable(self, fd: int) -> None:
         flight = self._flights[fd]
@@ -211,15 +214,11 @@ class Upstreams:
             self._refused(flight)
             return
         now = monotonic()
-        response, exchanges = self._desk.response, flight.exchanges
+        response, exchanges, index = self._desk.response, flight.exchanges, flight.carrier.index
         for packet in packets:
-            ident = packet[:2]
-            exchange = exchanges.get(ident)
-            if exchange is not None and response(exchange, packet, now) and exchange.done:
-                exchanges.pop(ident, None)
-                exchange.token = None
-        if not exchanges and flight not in flight.carrier.sockets:
-            self._close(flight)
+            exchange = exchanges.get(packet[:2])
+            if exchange is not None and response(exchange, packet, now, index) and exchange.done:
+                self._forget(exchange)
 
     def _refused(self, flight: Flight) -> None:
         for exchange in list(flight.exchanges.values()):
@@ -237,7 +236,8 @@ class Upstreams:
                     while True:
                         size = int.from_bytes(await reader.readexactly(2), "big")
                         reply = await reader.readexactly(size)
-                        if reply[:2] == ident and self._desk.response(exchange, reply, monotonic()):
+                        if reply[:2] == ident and self._desk.response(exchange, reply, monotonic(), carrier.index):
+                            self._forget(exchange)
                             return
                 finally:
                     writer.close()

@@ -197,3 +197,20 @@ def test_what_waited_for_the_old_upstreams_is_asked_again() -> None:
         run(story, upstreams=(old.url,))
 
 
+
+
+@pytest.mark.parametrize("source_ports", ["fresh", "pool"])
+def test_an_upstream_that_is_slower_than_one_attempt_is_still_heard(source_ports: str) -> None:
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        ask(parts, listener, "slow")
+        await until(lambda: len(server.asked("slow.example.org")) == 2)
+        del server._waiting[1:]  # only the first packet will ever be answered
+        server.release("slow.example.org")
+        await until(lambda: len(listener.replies) == 1)
+        assert listener.replies[0][3] & 15 == 0
+        assert sum(len(flight.exchanges) for flight in parts.upstreams._flights.values()) == 0
+
+    with Upstream() as server:
+        server.held.add("slow.example.org")
+        run(story, dataclasses.replace(schools.POLICY, source_ports=source_ports), (server.url,))
