@@ -96,6 +96,8 @@ class Upstreams:
             carrier.index = NOBODY
             for flight in carrier.sockets:
                 self._close(flight)
+            exchanges, carrier.waiting = carrier.waiting, []
+            self._later_unreachable(exchanges)
         self._carriers = []
         for index, url in enumerate(urls):
             address = parse_upstream(url)

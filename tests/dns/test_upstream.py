@@ -184,14 +184,19 @@ def test_other_upstreams_are_used_from_the_next_question_on() -> None:
         run(story, upstreams=(old.url,))
 
 
-def test_what_waited_for_the_old_upstreams_is_asked_again() -> None:
+@pytest.mark.parametrize("sent", [True, False], ids=["sent already", "about to be sent"])
+def test_what_waited_for_the_old_upstreams_is_asked_again(sent: bool) -> None:
     async def story(parts: Parts) -> None:
         listener = Listener()
         ask(parts, listener, "one")
+        if sent:
+            await until(lambda: old.questions)
         parts.upstreams.configure((new.url,), "pool")
         parts.forwarder.use_upstreams(1)
         await until(lambda: listener.replies)
         assert listener.replies[0][3] & 15 == 0
+        assert bool(old.questions) is sent
+        assert fds(parts.upstreams) == 1, "none to the old one is left open"
 
     with Upstream(silent) as old, Upstream() as new:
         run(story, upstreams=(old.url,))
