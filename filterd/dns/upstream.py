@@ -39,9 +39,6 @@ class Carrier:
         self.waiting: list[Exchange] = []  # to be sent at the end of this turn
 
 
-Token = tuple["Flight", bytes, "Token | None"]  # where an exchange waits, and where it waited before
-
-
 class Flight:
     """One connected socket and the exchanges that wait on it, by id."""
 
@@ -52,6 +49,17 @@ class Flight:
         self.socket = sock
         self.exchanges: dict[bytes, Exchange] = {}
         self.uses = 0
+
+
+class Ticket:
+    """Where an exchange waits; `before` is where it waited before it was sent again."""
+
+    __slots__ = ("before", "flight", "ident")
+
+    def __init__(self, flight: Flight, ident: bytes, before: Ticket | None) -> None:
+        self.flight = flight
+        self.ident = ident
+        self.before = before
 
 
 def parse_upstream(url: str) -> tuple[str, int]:
@@ -132,7 +140,7 @@ class Upstreams:
         while ident in flight.exchanges:
             ident = self._two_random_bytes()
         flight.exchanges[ident] = exchange
-        exchange.token = (flight, ident, exchange.token)
+        exchange.token = Ticket(flight, ident, cast(Ticket | None, exchange.token))
         return ident
 
     def _flush(self, carrier: Carrier) -> None:
@@ -202,12 +210,13 @@ class Upstreams:
             flight.socket.close()
 
     def _forget(self, exchange: Exchange) -> None:
-        token, exchange.token = cast(Token | None, exchange.token), None
-        while token is not None:
-            flight, ident, token = token
-            flight.exchanges.pop(ident, None)
+        ticket, exchange.token = cast(Ticket | None, exchange.token), None
+        while ticket is not None:
+            flight = ticket.flight
+            flight.exchanges.pop(ticket.ident, None)
             if not flight.exchanges and flight not in flight.carrier.sockets:
                 self._close(flight)
+            ticket = ticket.before
 
     def _readable(self, fd: int) -> None:
         flight = self._flights[fd]
