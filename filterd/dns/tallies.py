@@ -5,12 +5,27 @@ The parent adds them up (`metrics`). No client address and no name leaves the wo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from filterd.dns.worker import Worker
+from filterd.core.forwarder import Forwarder
+from filterd.dns.clients import Clients
+from filterd.dns.desk import Desk
+from filterd.dns.hot import HotSelector
+from filterd.dns.tcp import TcpServer
+from filterd.dns.udp import UdpListener
 
 Counts = dict[tuple[Any, ...], float]
+
+
+class Parts(Protocol):
+    """What of a worker is counted."""
+
+    forwarder: Forwarder
+    clients: Clients
+    desk: Desk
+    hot: HotSelector
+    tcp: TcpServer
+    udp: list[UdpListener]
 
 
 class Tallies:
@@ -19,7 +34,7 @@ class Tallies:
     def __init__(self) -> None:
         self._reported: Counts = {}
 
-    def take(self, worker: Worker) -> dict[str, Any]:
+    def take(self, worker: Parts) -> dict[str, Any]:
         """`counters`: [metric, labels..., increase]; `gauges`: [metric, labels..., value]."""
         now = _counters(worker)
         before = self._reported
@@ -37,7 +52,7 @@ def _increase(value: float, before: float) -> float:
     return value - before if value >= before else value
 
 
-def _counters(worker: Worker) -> Counts:
+def _counters(worker: Parts) -> Counts:
     forwarder, clients = worker.forwarder, worker.clients
     counts: Counts = {("queries", *key): cell[0] for key, cell in forwarder.counters.items()}
     counts |= {("errors", transport, rcode): n for (transport, rcode), n in forwarder.rcodes.items()}
@@ -61,7 +76,7 @@ def _counters(worker: Worker) -> Counts:
     return counts
 
 
-def _gauges(worker: Worker) -> Counts:
+def _gauges(worker: Parts) -> Counts:
     forwarder = worker.forwarder
     gauges: Counts = {
         ("cache_bytes", "answers"): forwarder.cache.size_bytes,

@@ -33,20 +33,20 @@ def test_reports_hold_what_came_since_and_add_up() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind(("127.0.0.1", 0))
             worker.udp.append(UdpListener(parts.hot, sock, parts.clients, parts.desk))
-            first = by_name(tallies.take(worker))  # type: ignore[arg-type]
+            first = by_name(tallies.take(worker))
             assert set(first.values()) == {0}
             assert first["dropped", "outside"] == 0, "what is counted is there from the start"
             with client("127.0.31.7", sock.getsockname()) as asker:
                 for packet in (ADULT, ADULT, ADULT, PLAIN):
                     asker.send(b"aa" + packet)
                     await received(asker)
-            second = by_name(tallies.take(worker))  # type: ignore[arg-type]
+            second = by_name(tallies.take(worker))
             assert second["queries", "udp", "tieu-hoc", "block", "category"] == 3
             assert second["queries", "udp", "tieu-hoc", "allow", "default"] == 1
             assert second["cache_hits", "memo"] == 2
             assert second["cache_misses",] == 1
             assert second["upstream_answers", 0] == 1
-            assert by_name(tallies.take(worker)) == {}  # type: ignore[arg-type]
+            assert by_name(tallies.take(worker)) == {}
             worker.udp[0].close()
 
     with Upstream() as upstream:
@@ -58,14 +58,14 @@ def test_other_upstreams_begin_anew_and_no_increase_is_negative() -> None:
         worker, tallies = Worker(parts), Tallies()
         for _ in range(5):
             parts.forwarder.upstreams.answered(0, 0.01)
-        tallies.take(worker)  # type: ignore[arg-type]
+        tallies.take(worker)
         parts.forwarder.use_upstreams(2)
         parts.forwarder.upstreams.answered(0, 0.01)
-        report = by_name(tallies.take(worker))  # type: ignore[arg-type]
+        report = by_name(tallies.take(worker))
         assert report["upstream_answers", 0] == 1
         assert all(value >= 0 for value in report.values())  # type: ignore[operator]
         parts.forwarder.use_upstreams(1)
-        report = by_name(tallies.take(worker))  # type: ignore[arg-type]
+        report = by_name(tallies.take(worker))
         assert all(value >= 0 for value in report.values())  # type: ignore[operator]
 
     run(story, upstreams=("udp://127.0.0.1:1",))
@@ -73,7 +73,7 @@ def test_other_upstreams_begin_anew_and_no_increase_is_negative() -> None:
 
 def test_every_report_can_be_sent_and_has_a_metric() -> None:
     async def story(parts: Parts) -> None:
-        report = Tallies().take(Worker(parts))  # type: ignore[arg-type]
+        report = Tallies().take(Worker(parts))
         assert json.loads(json.dumps(report)) == report
         exposed_otherwise = {"upstream_seconds", "upstream_bucket"}
         assert {str(key[0]) for key in by_name(report)} <= set(COUNTERS) | exposed_otherwise

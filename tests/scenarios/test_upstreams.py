@@ -121,18 +121,18 @@ class TestOutage:
             assert reply.header.rcode == SERVFAIL
             assert ede_of(reply) in (22, 23)
 
-    def test_a_thousand_questions_that_nobody_answers_hold_up_neither_blocked_names_nor_the_end_of_the_outage(
+    def test_questions_that_nobody_answers_hold_up_neither_blocked_names_nor_the_end_of_the_outage(
         self, server: Server, upstream: Upstream
     ) -> None:
         upstream.script = silent
         with server.udp("127.0.200.8", within_s=5) as flood:
-            for i in range(900):
+            for i in range(150):  # no more than what a client's socket can hold of answers that come all at once
                 flood.send(question(f"f{i}.example.org").pack())
             started = time.monotonic()
             for _ in range(20):
                 assert addresses(server.ask("adult.example")) == BLOCKED
             assert time.monotonic() - started < 1.0
-            answered = [DNSRecord.parse(flood.recv(4096)) for _ in range(900)]
+            answered = [DNSRecord.parse(flood.recv(4096)) for _ in range(150)]
             assert {reply.header.rcode for reply in answered} == {SERVFAIL}
         upstream.script = honest
         until(lambda: addresses(server.ask("example.org")) == [ADDRESS], "recovery", within_s=3)
