@@ -63,7 +63,7 @@ class HotSelector(selectors.BaseSelector):
         while True:
             if self._after:
                 self._finish()
-            events = self._epoll.poll(wait, MAX_EVENTS)
+            events = self._epoll.poll(0 if self._interrupted else wait, MAX_EVENTS)
             cold = False
             for fd, _ in events:
                 if fd == self._cold_fd:

@@ -90,6 +90,32 @@ def test_work_made_in_a_hot_callback_is_done_at_once_when_it_says_so(
     run(hot, story)
 
 
+def test_work_made_at_the_end_of_a_turn_is_done_at_once_too(hot: HotSelector, pair: tuple[socket.socket, ...]) -> None:
+    ours, theirs = pair
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def finish() -> None:
+            loop.call_soon(done.set_result, None)
+            hot.interrupt()
+
+        def readable(_: int) -> None:
+            ours.recv(10)
+            hot.after(finish)
+
+        hot.add(ours.fileno(), readable)
+        loop.call_later(0.01, theirs.send, b"x")
+        started = loop.time()
+        keep = loop.call_later(5, lambda: None)
+        await done
+        assert loop.time() - started < 1
+        keep.cancel()
+
+    run(hot, story)
+
+
 def test_what_waits_for_the_end_of_a_turn_comes_after_all_that_could_be_read(
     hot: HotSelector, pair: tuple[socket.socket, ...]
 ) -> None:
