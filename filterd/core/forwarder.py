@@ -265,16 +265,17 @@ class Forwarder:
         flags = header[1]
         if not flags & wire.QR or flags & wire.OPCODE_MASK or header[2] != 1:
             return self._stray(exchange, now)
-        if upstream is None or upstream == exchange.upstream:
-            recovered = self.upstreams.answered(exchange.upstream, now - exchange.sent)
-        else:  # a late one, while another is being asked
-            recovered = self.upstreams.answered(upstream, now - exchange.since)
-        if recovered:
+        if upstream is None:
+            upstream = exchange.upstream
+        late = upstream != exchange.upstream  # another is being asked by now
+        if self.upstreams.answered(upstream, now - (exchange.since if late else exchange.sent)):
             self._failures.clear()
         if not exchange.key:  # a probe
             exchange.done = True
             return []
         if flags & wire.TC:
+            if late:
+                return None
             return self._failed(exchange, now) if exchange.tcp else self._over_tcp(exchange, now)
         rcode = flags & wire.RCODE_MASK
         try:
@@ -282,8 +283,8 @@ class Forwarder:
         except WireError:
             answer = None
         if answer is None:
-            self.upstreams.spoilt(exchange.upstream)
-            return self._failed(exchange, now)
+            self.upstreams.spoilt(upstream)
+            return None if late else self._failed(exchange, now)
         ttl_s = self._lifetime(answer)
         entry = self.cache.put(exchange.key, answer, now, ttl_s) if ttl_s > 0 else Entry(answer, now, now, 0)
         return [(asked.reply_to, self._from_cache(asked, entry, now)) for asked in self._close(exchange)]

@@ -732,6 +732,21 @@ def test_an_answer_that_comes_twice_is_taken_once():
 # -- truncated answers ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("flags", [0x8182, 0x8380], ids=["servfail", "truncated"])
+@pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
+def test_a_late_answer_that_is_no_use_does_not_end_what_another_upstream_was_asked(flags, tcp):
+    story = Story()
+    exchange = story.ask(query())
+    story.passes(ATTEMPT_S)
+    if tcp:
+        story.answer(exchange, reply(exchange.question, [], flags=0x8380))
+    assert story.forwarder.response(exchange, reply(exchange.question, [], flags=flags), story.now, 0) is None
+    assert (exchange.done, exchange.upstream, exchange.tcp) == (False, 1, tcp)
+    assert [u.errors for u in story.forwarder.upstreams.all] == [flags == 0x8182, 0]
+    story.answer(exchange, reply(exchange.question, [address()]))
+    assert rcode(story.heard["client"][0]) == "NOERROR"
+
+
 def test_a_truncated_answer_is_asked_again_over_tcp_at_the_same_upstream():
     story = Story()
     exchange = story.ask(query())
