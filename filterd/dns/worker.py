@@ -39,6 +39,7 @@ from filterd.live import snapshots
 log = logging.getLogger("filterd.dns")
 
 COLLECT_S: Final = 900
+COLLECT_OBJECTS: Final = 50_000  # 7,000 TCP connections, some 20 MB; a full cache makes none
 
 
 class Worker:
@@ -50,6 +51,7 @@ class Worker:
         self._loop = loop
         self.hot = hot
         self._orders = orders
+        self._wall = time.time()  # the timetable's clock at the last look
         snapshot = self._snapshot(orders, None)
         urls = tuple(orders["upstreams"])
         self.forwarder = Forwarder(snapshot, len(urls), time.time)
@@ -122,22 +124,20 @@ class Worker:
         self._loop.call_later(1.0, self._second)
         now = monotonic()
         self._seconds += 1
-        if self._seconds % COLLECT_S == 0:
+        if self._seconds % COLLECT_S == 0 or gc.get_count()[0] > COLLECT_OBJECTS:
             gc.collect()
         self.tcp.sweep(now)
         self.upstreams.sweep()
         snapshot = self.forwarder.snapshot
         until = snapshot.matrix.valid_until
-        wall = time.time()
-        if until is not None and wall >= until:
-            self._use(snapshot.at(wall))
+        before, self._wall = self._wall, time.time()
+        if (until is not None and self._wall >= until) or self._wall < before:  # the clock was set back
+            self._use(snapshot.at(self._wall))
         if self._channel is not None:
             self._channel.send({"counts": self._tallies.take(self)})
 
 
-async def serve(
-    hot: HotSelector, assignment: dict[str, Any], control: socket.socket, orders: dict[str, Any]
-) -> None:
+async def serve(hot: HotSelector, assignment: dict[str, Any], control: socket.socket, orders: dict[str, Any]) -> None:
     """Answer queries until SIGTERM, or until the parent is gone."""
     loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as tasks:
@@ -145,8 +145,8 @@ async def serve(
         loop.add_signal_handler(signal.SIGTERM, worker.stopped.set)
         await worker.listen(assignment)
         await worker.talk(control)
-        # Nothing here makes circles but a connection that broke, and looking for them cost a fifth of every miss.
-        # `_second` looks now and then; what was built until now lives as long as the process and is left out.
+        # Questions make no circles, and looking for them cost a fifth of every miss; TCP connections do, in asyncio.
+        # `_second` looks when many objects have come up; what was built until now lives on and is left out.
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -156,7 +156,9 @@ async def serve(
 
 def main(argument: str) -> int:
     logging.basicConfig(format="filterd worker: %(message)s", level=logging.INFO)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which ends its workers in order
+    # Ctrl-C and a reload concern the parent, who tells its workers; both may be sent to the whole group.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     assignment = json.loads(argument)
     control = socket.socket(fileno=assignment["control"])
     orders = receive_one(control)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from filterd.dns import worker as worker_module
 from filterd.dns.channel import encode, receive_one
+from filterd.dns.hot import HotSelector
+from filterd.dns.worker import Worker
 from tests import schools
 from tests.dns.parts import ADULT, PLAIN
 from tests.running import REPO
@@ -116,11 +123,12 @@ def test_bad_orders_are_refused_and_what_it_had_stays(worker: Process) -> None:
     assert worker.ask(ADULT)[:2] == b"aa"
 
 
-def test_it_ends_on_sigterm_and_not_on_ctrl_c() -> None:
+def test_it_ends_on_sigterm_and_neither_on_ctrl_c_nor_on_a_reload() -> None:
     worker = Process(orders())
     worker.hear("ready")
-    worker.process.send_signal(signal.SIGINT)
-    assert worker.ask(ADULT)[:2] == b"aa"
+    for number in (signal.SIGINT, signal.SIGHUP):
+        worker.process.send_signal(number)
+        assert worker.ask(ADULT)[:2] == b"aa"
     worker.process.terminate()
     assert worker.process.wait(10) == 0
     assert worker.end() == (0, "")
@@ -137,3 +145,56 @@ def test_a_table_that_cannot_be_mapped_ends_a_start_with_one_line() -> None:
     assert status == 1
     assert "/nowhere/000001-0000000000000000" in log
     assert "Traceback" not in log
+
+
+def in_a_loop(first: dict[str, Any], story: Callable[[Worker], None]) -> None:
+    """Tell a story of the parts of a worker, without its process."""
+    hot = HotSelector()
+
+    async def told() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            story(Worker(asyncio.get_running_loop(), tasks, hot, first))
+
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(hot)) as runner:
+        runner.run(told())
+
+
+def test_a_clock_that_is_set_right_takes_the_overrides_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = int(schools.NOW)
+    override = {"place": "7-3", "since": start, "until": start + 3600, "block": {"names": ["example.org"]}}
+    clock = [float(start + 7200)]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+
+    def story(worker: Worker) -> None:
+        def closed() -> bool:
+            return bool(schools.row(worker.forwarder.snapshot, "7-3").extra)
+
+        seen = [closed()]
+        for moment in (start + 60, start + 61, start + 3600, start - 60, start + 1):
+            clock[0] = float(moment)
+            worker._second()
+            seen.append(closed())
+        assert seen == [False, True, True, False, False, True]
+
+    in_a_loop(orders(overrides={"items": [override], "sequence": 1}), story)
+
+
+def test_circles_are_collected_when_many_objects_have_come_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Circle:
+        def __init__(self) -> None:
+            self.it = self
+
+    def story(worker: Worker) -> None:
+        gc.collect()
+        gc.disable()
+        try:
+            gone = [weakref.ref(Circle()) for _ in range(200)]
+            worker._second()
+            assert gone[0]() is not None
+            monkeypatch.setattr(worker_module, "COLLECT_OBJECTS", 100)
+            worker._second()
+            assert gone[0]() is None
+        finally:
+            gc.enable()
+
+    in_a_loop(orders(), story)
