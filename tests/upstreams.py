@@ -64,6 +64,25 @@ def with_rcode(rcode: int) -> Script:
     return script
 
 
+def _sockets(port: int) -> tuple[socket.socket, socket.socket]:
+    """UDP and TCP with one number; for 0 one that is free for both."""
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            udp.bind(("127.0.0.1", port))
+            tcp.bind(("127.0.0.1", udp.getsockname()[1]))
+        except OSError:
+            udp.close()
+            tcp.close()
+            if port:
+                raise
+        else:
+            return udp, tcp
+
+
 class Upstream:
     """Listens on 127.0.0.1 until closed. Names in `held` wait for `release`; `script` answers all others."""
 
@@ -73,13 +92,8 @@ class Upstream:
         self.questions: list[Question] = []
         self._waiting: list[tuple[Question, Callable[[bytes], object]]] = []
         self._changed = threading.Condition()
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self._tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._udp.bind(("127.0.0.1", port))
+        self._udp, self._tcp = _sockets(port)
         self.port = self._udp.getsockname()[1]
-        self._tcp.bind(("127.0.0.1", self.port))
         self._tcp.listen(64)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._udp, selectors.EVENT_READ, self._on_udp)
