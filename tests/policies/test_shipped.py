@@ -146,6 +146,13 @@ def test_every_category_is_closed_somewhere_and_every_closed_one_exists(policy: 
     assert closed == {category.id for category in policy.categories}
 
 
+def test_encrypted_dns_is_answered_as_such_where_lists_call_it_a_bypass_too(policy: Policy) -> None:
+    """Lists of VPNs and proxies name the DoH servers too; browsers need NXDOMAIN from those, not an address."""
+    order = [category.id for category in policy.categories]
+    assert order.index("encrypted-dns") < order.index("vpn-proxy")
+    assert next(c.answer for c in policy.categories if c.id == "encrypted-dns") == "nxdomain"
+
+
 def test_no_profile_opens_what_is_unsafe(policy: Policy) -> None:
     unsafe = NEVER_FOR_PUPILS | set(policy.floor.categories)
     assert not [p.id for p in policy.profiles if unsafe & set(p.allow.categories)]
