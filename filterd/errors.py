@@ -14,11 +14,12 @@ class WireError(FilterdError):
 
 
 class NameSyntaxError(FilterdError):
-    """Text that is not a domain name. Caught by `core.rules` (counted per list) and `config.load`."""
+    """Text that is not a domain name. Caught by `core.rules` (counted per list) and `config.units`."""
 
 
 class ListError(FilterdError):
-    """A whole blocklist that must not be used (HTML, binary, too many bad lines). Caught by `store.tables`."""
+    """A whole blocklist that must not be used (HTML, binary, too many bad lines). Caught by `core.compiler` and
+    `store.build`, which leave it out and say why."""
 
 
 class TableError(FilterdError):
@@ -37,7 +38,7 @@ class Problem:
 
 
 class ConfigError(FilterdError):
-    """Every mistake of a configuration at once. Caught by `cli` (exit 2) and by the dns parent (keeps last good)."""
+    """Every mistake of a configuration at once. Caught by `cli` (exit 2) and `live` (keeps the last good one)."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))

@@ -35,7 +35,6 @@ POLICY_MODELS: dict[str, type[BaseModel]] = {
     "names.yaml": Names,
     "contacts.yaml": Contacts,
 }
-SOURCE_MODELS: dict[str, type[BaseModel]] = {files.SOURCES: Sources}
 DEFAULT_STATE_DIR = "var"
 
 

@@ -10,8 +10,6 @@ from filterd.core.verdict import Action, Reason, Verdict
 from filterd.core.wire import Answer, Query
 
 EDE_STALE = 3  # RFC 8914 section 4
-EDE_FORGED = 4
-EDE_NOT_READY = 14
 EDE_BLOCKED = 15
 EDE_PROHIBITED = 18
 EDE_NO_UPSTREAM = 22

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMATS = ("auto", "hosts", "domains", "wildcard", "adblock", "rpz", "dnsmasq", "unbound", "ut1", "v2fly")
-COVERS = ("subtree", "exact", "below")
-
 
 @dataclass(frozen=True, slots=True)
 class Source:

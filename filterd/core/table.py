@@ -20,7 +20,6 @@ from filterd.core import names
 from filterd.core.rules.model import BELOW, COVERS_MASK, COVERS_NAMES, EXCEPTION
 
 CODE_BITS = 3
-_CODE = (1 << CODE_BITS) - 1
 _SLOW = -1  # in place of a mask: the set holds an exception, so sources must be weighed one by one
 
 

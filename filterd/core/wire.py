@@ -38,7 +38,6 @@ A: Final = 1
 NS: Final = 2
 CNAME: Final = 5
 SOA: Final = 6
-PTR: Final = 12
 HINFO: Final = 13
 TXT: Final = 16
 AAAA: Final = 28
@@ -54,7 +53,6 @@ IN: Final = 1
 
 COOKIE_OPTION: Final = 10  # RFC 7873
 EDE_OPTION: Final = 15  # RFC 8914
-OPT_BYTES: Final = 11  # an OPT without options
 MAX_OPTIONS: Final = 32  # an OPT with more is somebody's attack
 MAX_RECORDS: Final = 6000  # more than the smallest records that fit in 64 KiB
 MAX_HOPS: Final = 127  # as many pointers as a name can have labels

@@ -39,7 +39,7 @@ from filterd.live import snapshots
 log = logging.getLogger("filterd.dns")
 
 COLLECT_S: Final = 900
-COLLECT_OBJECTS: Final = 50_000  # 7,000 TCP connections, some 20 MB; a full cache makes none
+COLLECT_OBJECTS: Final = 50_000  # 7,000 TCP connections, some 7 MB; questions at a full cache make none
 
 
 class Worker:

@@ -5,13 +5,15 @@ from pydantic import ValidationError
 
 from filterd.config.schema_sources import Covers, Format, SourceModel
 from filterd.core import source
+from filterd.core.rules.formats import FORMATS
+from filterd.core.rules.model import COVERS_NAMES
 
 LEAST = {"id": "x", "name": "X", "url": "https://example.org/x", "category": "adult", "licence": "MIT"}
 
 
 def test_formats_and_covers_are_those_of_the_core():
-    assert typing.get_args(Format) == source.FORMATS
-    assert typing.get_args(Covers) == source.COVERS
+    assert typing.get_args(Format) == ("auto", *FORMATS)
+    assert typing.get_args(Covers) == COVERS_NAMES
 
 
 def test_limits_are_percentages_with_the_defaults_of_the_core():
