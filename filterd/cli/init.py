@@ -1,4 +1,7 @@
-"""`filterd init DIR`: a new configuration directory, copied from what the project ships."""
+"""`filterd init DIR`: a new configuration directory, copied from what the project ships.
+
+The one of the installed service keeps its state where the service does, so that every command looks there by itself.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 import click
 
 import filterd
+from filterd.cli import options
 from filterd.config.files import BLOCKLISTS, POLICIES
 from filterd.errors import ConfigError, Problem
 
@@ -18,6 +22,7 @@ NEXT = """\
   policies/classes.yaml    its classes and rooms with their subnets
   policies/contacts.yaml   its own numbers, and verify the others
 Then: filterd check -c {dir}"""
+SERVICE_STATE = "/var/lib/filterd"  # as in systemd/
 
 
 @click.command()
@@ -27,6 +32,10 @@ def init(directory: Path) -> None:
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ConfigError([Problem(str(directory), "is not empty; init only writes into a new or an empty directory")])
     copy(shipped(), directory)
+    if directory.resolve() == options.INSTALLED:
+        school = directory / POLICIES / "school.yaml"
+        text = school.read_text(encoding="utf-8")
+        school.write_text(text.replace("\nstate_dir: var\n", f"\nstate_dir: {SERVICE_STATE}\n"), encoding="utf-8")
     click.echo(NEXT.format(dir=directory))
 
 

@@ -27,6 +27,14 @@ def test_a_new_or_empty_directory_gets_the_shipped_configuration(tmp_path, exist
     assert load.load_all(target).policy == load.load_all(ROOT).policy
 
 
+def test_the_installed_service_and_the_commands_look_at_the_same_state(tmp_path, monkeypatch):
+    monkeypatch.setattr("filterd.cli.options.INSTALLED", (tmp_path / "etc").resolve())
+    assert init(tmp_path / "etc").exit_code == 0
+    assert load.state_dir(tmp_path / "etc") == Path("/var/lib/filterd")
+    unit = (ROOT / "systemd" / "filterd-dns.service").read_text(encoding="utf-8")
+    assert f"--state-dir {load.state_dir(tmp_path / 'etc')}\n" in unit
+
+
 def test_what_is_there_is_never_touched(tmp_path):
     (tmp_path / ".keep").write_text("mine")
     result = init(tmp_path)

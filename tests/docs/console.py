@@ -82,7 +82,9 @@ CHECKED = (
     (re.compile(r"sudo (systemctl|cp) "), _unit),
     (re.compile(r"sudo (-u filterd-update )?/opt/filterd/venv/bin/filterd "), _installed),
     (
-        re.compile(r"sudo (python3 -m venv|/opt/filterd/venv/bin/pip install|systemd-sysusers|systemd-tmpfiles) "),
+        re.compile(
+            r"sudo (python3 -m venv|/opt/filterd/venv/bin/pip install|systemd-sysusers|systemd-tmpfiles|sed -i|chown) "
+        ),
         _nothing,
     ),
     (re.compile(r"curl -fL.* -o "), _fetch),
