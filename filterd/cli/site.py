@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import stat
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +19,7 @@ from filterd.cli.state import state_directory
 from filterd.config import advice, files, load, names_plan, problems, units
 from filterd.config.names_plan import Plan
 from filterd.core.policy import Policy, SchoolName
+from filterd.core.verdict import Reason
 from filterd.errors import ConfigError, Problem
 from filterd.store import atomic, policies
 
@@ -111,8 +113,31 @@ def _set(
     click.echo(f"{done}: {advice.reach_of(entry)}, for {advice.scope_of(entry)}")
     for why in advice.about_name(after, next(e for e in after.names if names_plan.same(e, entry))):
         click.echo(f"warning: {_verb(entry)} {entry.name} {why}", err=True)
+    if allow:
+        _warn_of_floor(config_dir, state_directory(config_dir, state_dir), after, entry)
     if plan.edits:
         click.echo(_when(config_dir, state_dir))
+
+
+def _warn_of_floor(config_dir: Path, state_dir: Path, policy: Policy, entry: SchoolName) -> None:
+    """Say so where a list of the floor closes the name all the same. Any place in scope will do: the floor is one."""
+    from filterd.live.explain import Question, explain_name
+    from filterd.live.published import open_readonly
+
+    meant = (p.id for p in policy.places if p.id in entry.classes or (not entry.classes and _in_tiers(p.tier, entry)))
+    place = next(meant, None)
+    if place is None:
+        return
+    name = entry.name.removeprefix("=")
+    found = explain_name(open_readonly(config_dir, state_dir), Question(name, classroom=place), time.time())
+    if found["reason"] == Reason.FLOOR:
+        why = f"{found['category']}, a category of the floor ({', '.join(found['sources'])})"
+        opens = "only must_allow of floor.yaml opens it"
+        click.echo(f"warning: allow {entry.name} has no effect: it is in {why}; {opens}", err=True)
+
+
+def _in_tiers(tier: str, entry: SchoolName) -> bool:
+    return not entry.tiers or tier in entry.tiers
 
 
 def _commit(config_dir: Path, before: Policy, plan: Plan) -> Policy:

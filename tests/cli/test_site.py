@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from filterd.cli.main import main
 from filterd.config import load
 from filterd.core.policy import SchoolName
-from tests import configs
+from tests import configs, running
 
 NAMES = configs.FILES["policies/names.yaml"]
 
@@ -121,6 +121,28 @@ def test_an_entry_without_effect_is_said_to_be_one(config, words, message):
     result = site(config, *words)
     assert result.exit_code == 0
     assert message in result.stderr
+
+
+@pytest.mark.parametrize("scope", [(), ("--tier", "thcs"), ("--class", "3a")], ids=str)
+def test_a_name_that_the_floor_closes_is_not_said_to_be_open_without_a_warning(tmp_path, scope):
+    config, state = running.write_school(tmp_path, names="evil.example\n")
+    sources = config / "blocklists" / "sources.yaml"
+    sources.write_text(sources.read_text(encoding="utf-8").replace("category: adult", "category: malware"))
+    running.build_table(config, state)
+    result = CliRunner().invoke(
+        main, ["site", "allow", "evil.example", *scope, "-c", str(config), "--state-dir", str(state)]
+    )
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "warning: allow evil.example has no effect: it is in malware, a category of the floor (adult-curated); "
+        "only must_allow of floor.yaml opens it\n"
+    )
+
+
+def test_a_name_that_only_a_tier_closes_is_opened_without_a_warning(tmp_path):
+    config, state = running.write_school(tmp_path)
+    result = CliRunner().invoke(main, ["site", "allow", "adult.example", "-c", str(config), "--state-dir", str(state)])
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_a_mistake_anywhere_in_the_configuration_stops_the_edit(config):
