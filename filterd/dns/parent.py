@@ -62,6 +62,7 @@ class Parent:
         self._workers: list[WorkerProcess] = []
         self._stop = asyncio.Event()
         self._answered = True
+        self._reloading = False
 
     async def run(self) -> None:
         """Serve until told to stop. Raises OSError where a socket cannot be had."""
@@ -75,7 +76,7 @@ class Parent:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         self._started_with = _fixed(policy)
         self._workers = [
             WorkerProcess(i, group, self._orders, self._message, self._ended) for i, group in enumerate(groups)
@@ -114,7 +115,14 @@ class Parent:
             "upstreams": list(self._flags.upstreams or published.policy.upstreams),
         }
 
+    def _hang_up(self) -> None:
+        """SIGHUP. However many came while files were looked at, they are looked at once more."""
+        if not self._reloading:
+            self._reloading = True
+            asyncio.get_running_loop().call_soon(self._reload)
+
     def _reload(self) -> None:
+        self._reloading = False
         log.info("SIGHUP: looking at every file")
         changed = self._published.poll_config(at_once=True)
         self._changed(self._published.poll_state() or changed)

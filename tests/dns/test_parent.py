@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from filterd.dns.parent import self_query, table_state
+from filterd.dns.parent import Flags, Parent, self_query, table_state
+from filterd.live.published import open_published
 from tests.running import REPO, free_port, has_ipv6, write_school
 
 
@@ -65,3 +69,26 @@ def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=REPO, check=True)
     assert int(done.stdout) == (16384 if hard == resource.RLIM_INFINITY else min(16384, hard))
+
+
+def test_a_storm_of_hang_ups_reloads_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = open_published(*write_school(tmp_path))
+    looks: list[bool] = []
+
+    def poll_config(at_once: bool = False) -> bool:
+        looks.append(at_once)
+        if len(looks) == 1:
+            for _ in range(50):
+                os.kill(os.getpid(), signal.SIGHUP)
+        return False
+
+    monkeypatch.setattr(type(published), "poll_config", lambda _, at_once=False: poll_config(at_once))
+    parent = Parent(published, Flags())
+
+    async def story() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, parent._hang_up)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.1)
+
+    asyncio.run(story())
+    assert looks == [True, True]
