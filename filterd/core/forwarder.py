@@ -250,11 +250,11 @@ class Forwarder:
     # -- from upstreams -------------------------------------------------------------------------------------------
 
     def response(
-        self, exchange: Exchange, packet: bytes, now: float, upstream: int | None = None
+        self, exchange: Exchange, packet: bytes, now: float, upstream: int | None = None, tcp: bool = False
     ) -> list[Send] | Exchange | None:
-        """What an upstream (None: the one asked last) sent for `exchange`: replies for its clients; the exchange again
-        if it must be sent anew (over TCP when its `tcp` is set); None if the packet is not the answer, so go on
-        waiting (RFC 5452 section 4).
+        """What an upstream (None: the one asked last) sent for `exchange`, over UDP or `tcp`: replies for its clients;
+        the exchange again if it must be sent anew (over TCP when its `tcp` is set); None if the packet is not the
+        answer, so go on waiting (RFC 5452 section 4).
         """
         if exchange.done:
             return None
@@ -268,7 +268,7 @@ class Forwarder:
         if upstream is None:
             upstream = exchange.upstream
         late = upstream != exchange.upstream  # another is being asked by now
-        if self.upstreams.answered(upstream, now - (exchange.since if late else exchange.sent)):
+        if self.upstreams.answered(upstream, now - (exchange.since if late else exchange.sent), now):
             self._failures.clear()
         if not exchange.key:  # a probe
             exchange.done = True
@@ -276,7 +276,9 @@ class Forwarder:
         if flags & wire.TC:
             if late:
                 return None
-            return self._failed(exchange, now) if exchange.tcp else self._over_tcp(exchange, now)
+            if tcp:
+                return self._failed(exchange, now)
+            return None if exchange.tcp else self._over_tcp(exchange, now)  # None: the same packet once more
         rcode = flags & wire.RCODE_MASK
         try:
             answer = wire.read_answer(packet, end, header) if rcode in (wire.NOERROR, wire.NXDOMAIN) else None
@@ -396,7 +398,7 @@ class Forwarder:
         return self._failed(exchange, now)
 
     def _timed_out(self, exchange: Exchange, now: float) -> list[Send] | Exchange:
-        self.upstreams.failed(exchange.upstream, now)
+        self.upstreams.failed(exchange.upstream, now, exchange.sent)
         if not exchange.key:
             exchange.done = True
             return []

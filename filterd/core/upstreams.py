@@ -1,6 +1,8 @@
 """Which upstream to ask: passive health from what really happened, back-off and probes. No sockets, no clock.
 
-An upstream is down after `FAILURES` time-outs in a row with no answer between them. A down one is probed once every
+An upstream is down after `FAILURES` time-outs in a row with no answer between them. A time-out says nothing where the
+upstream answered anything else since that question was sent: then it is the name that nobody answers for, and whoever
+asks for many such names must not close the Internet to all others. A down one is probed at once and then once every
 `PROBE_S` seconds; its first answer, to a probe or to anything else, brings it back. Upstreams are told apart by their
 index; `NOBODY` stands for one that is no longer configured, and what it does is not noted.
 """
@@ -23,6 +25,7 @@ class Upstream:
     failures_in_row: int = 0
     down: bool = False
     probe_at: float = 0.0
+    heard: float = 0.0  # when it last answered
     answers: int = 0
     timeouts: int = 0
     errors: int = 0
@@ -62,28 +65,31 @@ class Upstreams:
                 return i
         return max(up, key=tried[::-1].index)
 
-    def answered(self, index: int, elapsed_s: float) -> bool:
+    def answered(self, index: int, elapsed_s: float, now: float) -> bool:
         """Note an answer; True if the upstream had been down."""
         if index == NOBODY:
             return False
         upstream = self.all[index]
         upstream.answers += 1
+        upstream.heard = now
         upstream.latency_sum_s += elapsed_s
         upstream.failures_in_row = 0
         upstream.buckets[bisect_left(BUCKETS_S, elapsed_s)] += 1
         recovered, upstream.down = upstream.down, False
         return recovered
 
-    def failed(self, index: int, now: float) -> None:
-        """Note a time-out or a refused connection."""
+    def failed(self, index: int, now: float, sent: float | None = None) -> None:
+        """Note a time-out of what was `sent` then, or (None) a refused connection."""
         if index == NOBODY:
             return
         upstream = self.all[index]
         upstream.timeouts += 1
+        if sent is not None and upstream.heard > sent:
+            return
         upstream.failures_in_row += 1
         if upstream.failures_in_row >= FAILURES and not upstream.down:
             upstream.down = True
-            upstream.probe_at = now + PROBE_S
+            upstream.probe_at = now
 
     def spoilt(self, index: int) -> None:
         """Note an answer that was none: malformed, or an error such as SERVFAIL. It says nothing about reachability."""

@@ -58,10 +58,12 @@ class Desk:
             return None
         return outcome
 
-    def response(self, exchange: Exchange, packet: bytes, now: float, upstream: int | None = None) -> bool:
+    def response(
+        self, exchange: Exchange, packet: bytes, now: float, upstream: int | None = None, tcp: bool = False
+    ) -> bool:
         """Hand the packet of an upstream over; False if it was not the answer to this exchange."""
         try:
-            outcome = self._forwarder.response(exchange, packet, now, upstream)
+            outcome = self._forwarder.response(exchange, packet, now, upstream, tcp)
         except Exception:  # noqa: BLE001  as above: the clients of this exchange will hear after the time-out
             self._fault("a response")
             return False

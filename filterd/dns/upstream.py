@@ -247,11 +247,13 @@ class Upstreams:
                     while True:
                         size = int.from_bytes(await reader.readexactly(2), "big")
                         reply = await reader.readexactly(size)
-                        if reply[:2] == ident and self._desk.response(exchange, reply, monotonic(), carrier.index):
-                            self._forget(exchange)
+                        mine = reply[:2] == ident
+                        if mine and self._desk.response(exchange, reply, monotonic(), carrier.index, tcp=True):
+                            if exchange.done:  # else it is on its way to another upstream already
+                                self._forget(exchange)
                             return
                 finally:
                     writer.close()
         except (OSError, EOFError, TimeoutError):
-            if not exchange.done:
+            if exchange.tcp and exchange.upstream == carrier.index and not exchange.done:
                 self._desk.unreachable(exchange)

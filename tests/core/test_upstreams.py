@@ -59,35 +59,48 @@ def test_three_failures_in_a_row_bring_an_upstream_down():
     assert not upstreams.all_down
     upstreams.failed(0, 5.0)
     assert upstreams.all_down
-    assert upstreams.next_probe() == 5.0 + PROBE_S
+    assert upstreams.next_probe() == 5.0, "at once: perhaps it lives"
 
 
 def test_an_answer_between_failures_keeps_an_upstream_up():
     upstreams = Upstreams(1)
     for _ in range(10):
         upstreams.failed(0, 5.0)
-        assert upstreams.answered(0, 0.01) is False
+        assert upstreams.answered(0, 0.01, 5.0) is False
     assert not upstreams.all_down
+
+
+def test_a_time_out_counts_only_where_nothing_was_heard_since_the_question_was_sent():
+    upstreams = Upstreams(1)
+    upstreams.answered(0, 0.01, 5.0)
+    for _ in range(100):
+        upstreams.failed(0, 5.4, 4.8)
+    assert (upstreams.all_down, upstreams.all[0].timeouts) == (False, 100)
+    for _ in range(FAILURES):
+        upstreams.failed(0, 5.7, 5.1)
+    assert upstreams.all_down
 
 
 def test_the_first_answer_brings_an_upstream_back_and_says_so():
     upstreams = with_down(2, {0})
-    assert upstreams.answered(0, 0.01) is True
-    assert upstreams.answered(0, 0.01) is False
+    assert upstreams.answered(0, 0.01, 5.0) is True
+    assert upstreams.answered(0, 0.01, 5.0) is False
     assert upstreams.next_probe() is None
 
 
 def test_a_down_upstream_is_probed_once_a_second_for_as_long_as_it_takes():
     upstreams = with_down(3, {0, 2})
+    assert upstreams.due_probes(0.0) == [0, 2]
     assert upstreams.due_probes(PROBE_S - 0.1) == []
     assert upstreams.due_probes(PROBE_S) == [0, 2]
     assert upstreams.due_probes(PROBE_S) == []
-    upstreams.answered(2, 0.01)
+    upstreams.answered(2, 0.01, 5.0)
     assert upstreams.due_probes(2 * PROBE_S) == [0]
 
 
 def test_further_failures_of_a_down_upstream_do_not_put_its_probe_off():
     upstreams = with_down(1, {0})
+    assert upstreams.due_probes(0.0) == [0]
     upstreams.failed(0, 0.9)
     assert upstreams.next_probe() == PROBE_S
 
@@ -103,7 +116,7 @@ def test_what_nobody_did_is_not_noted():
     upstreams = Upstreams(1)
     upstreams.failed(NOBODY, 0.0)
     upstreams.spoilt(NOBODY)
-    assert upstreams.answered(NOBODY, 0.1) is False
+    assert upstreams.answered(NOBODY, 0.1, 5.0) is False
     assert (upstreams.all[0].timeouts, upstreams.all[0].errors, upstreams.all[0].answers) == (0, 0, 0)
 
 
@@ -119,7 +132,7 @@ def test_without_upstreams_all_are_down_and_none_is_probed():
 )
 def test_latency_is_counted_in_the_bucket_that_holds_it(elapsed_s, bucket):
     upstreams = Upstreams(1)
-    upstreams.answered(0, elapsed_s)
+    upstreams.answered(0, elapsed_s, 5.0)
     assert upstreams.all[0].buckets.index(1) == bucket
     assert upstreams.all[0].latency_sum_s == elapsed_s
 

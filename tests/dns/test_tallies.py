@@ -57,10 +57,10 @@ def test_other_upstreams_begin_anew_and_no_increase_is_negative() -> None:
     async def story(parts: Parts) -> None:
         worker, tallies = Worker(parts), Tallies()
         for _ in range(5):
-            parts.forwarder.upstreams.answered(0, 0.01)
+            parts.forwarder.upstreams.answered(0, 0.01, 5.0)
         tallies.take(worker)
         parts.forwarder.use_upstreams(2)
-        parts.forwarder.upstreams.answered(0, 0.01)
+        parts.forwarder.upstreams.answered(0, 0.01, 5.0)
         report = by_name(tallies.take(worker))
         assert report["upstream_answers", 0] == 1
         assert all(value >= 0 for value in report.values())  # type: ignore[operator]

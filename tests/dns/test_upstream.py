@@ -168,6 +168,23 @@ def test_a_truncated_answer_is_fetched_whole_over_tcp() -> None:
         run(story, upstreams=(server.url,))
 
 
+@pytest.mark.parametrize("source_ports", ["fresh", "pool"])
+def test_after_a_bad_answer_over_tcp_another_upstream_is_asked_and_heard(source_ports: str) -> None:
+    def script(question: Question) -> list[bytes]:
+        end = 12 + len(question.name) + 2 + 4
+        flags = b"\x83\x80" if question.transport == "udp" else b"\x81\x82"  # truncated; SERVFAIL
+        return [question.packet[:2] + flags + b"\0\1\0\0\0\0\0\0" + question.packet[12:end]]
+
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        ask(parts, listener, "n")
+        await until(lambda: listener.replies)
+        assert listener.replies[0][3] & 15 == 0
+
+    with Upstream(script) as bad, Upstream() as good:
+        run(story, dataclasses.replace(schools.POLICY, source_ports=source_ports), (bad.url, good.url))
+
+
 def test_other_upstreams_are_used_from_the_next_question_on() -> None:
     async def story(parts: Parts) -> None:
         listener = Listener()
