@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from ipaddress import ip_address
+from typing import Any
 
 from filterd.core.cache import Replies
 from filterd.core.classrooms import Address, plain_address
@@ -28,7 +29,7 @@ class Client:
         self.tcp = 0  # open TCP connections
 
 
-def client_key(peer: tuple[str, ...]) -> bytes:
+def client_key(peer: tuple[Any, ...]) -> bytes:
     """A TCP peer name as the key that UDP has for the same client: 4 bytes of IPv4, or 16 of IPv6 and 4 of scope."""
     host = peer[0].partition("%")[0]
     if ":" not in host:
