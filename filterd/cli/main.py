@@ -30,6 +30,13 @@ def _present() -> list[str]:
     return [name for name in COMMANDS if importlib.util.find_spec(f"filterd.cli.{name}") is not None]
 
 
+def _told(error: Exception) -> str:
+    """An error in words: of the system's, the file and the reason without the number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+
+
 class LazyGroup(click.Group):
     """Commands by the name of their module; mistakes of the input end with exit code 2 and no traceback."""
 
@@ -60,7 +67,7 @@ class LazyGroup(click.Group):
         except BrokenPipeError:
             raise  # `filterd ... | head`: click ends it quietly
         except (FilterdError, OSError) as error:
-            click.echo(f"filterd: {error}", err=True)
+            click.echo(f"filterd: {_told(error)}", err=True)
         return ctx.exit(2)
 
 

@@ -8,6 +8,7 @@ query: its packets wait in the socket for its replacement. The kernel picks the 
 from __future__ import annotations
 
 import ctypes
+import errno
 import ipaddress
 import os
 import socket
@@ -61,11 +62,22 @@ def bind(addresses: tuple[str, ...], workers: int) -> list[list[Listener]]:
                 _bound(host, port, kind, shared=False).close()
                 members = [_bound(host, port, kind) for _ in groups]
             except OSError as error:
-                raise OSError(error.errno, f"cannot listen on {text} ({transport}): {error.strerror}") from None
+                why = f"{error.strerror}{_hint(error.errno, port)}"
+                raise OSError(error.errno, f"cannot listen on {text} ({transport}): {why}") from None
             for group, member in zip(groups, members, strict=True):
                 group.append(Listener(transport, text, member))
             steer(members)
     return groups
+
+
+def _hint(number: int | None, port: int) -> str:
+    """What a technician can do about it."""
+    hints = {
+        errno.EADDRINUSE: f"; another program has it, ss -lpn 'sport = :{port}' shows which",
+        errno.EADDRNOTAVAIL: "; this box has no such address, `ip address` shows those it has",
+        errno.EACCES: "; ports below 1024 are for systemd to open (filterd-dns.socket)",
+    }
+    return hints.get(number or 0, "")
 
 
 def _bound(host: str, port: int, kind: int, shared: bool = True) -> socket.socket:

@@ -62,13 +62,14 @@ class Failing(cli.LazyGroup):
     ("error", "told"),
     [
         (TableError("table 7 is truncated"), "filterd: table 7 is truncated\n"),
-        (PermissionError(13, "Permission denied", "/x"), "filterd: [Errno 13] Permission denied: '/x'\n"),
+        (PermissionError(13, "Permission denied", "/x"), "filterd: /x: Permission denied\n"),
+        (OSError(98, "cannot listen on x: it is taken"), "filterd: cannot listen on x: it is taken\n"),
         (
             ConfigError([Problem("a.yaml:1 x", "no"), Problem("a.yaml:2 y", "nor this")]),
             f"a.yaml:1 x: no\na.yaml:2 y: nor this\n{cli.KEPT}\n",
         ),
     ],
-    ids=["filterd", "system", "configuration"],
+    ids=["filterd", "file", "system", "configuration"],
 )
 def test_bad_input_is_told_on_stderr_with_exit_code_2(error, told):
     result = CliRunner().invoke(Failing(error), ["fail"])
