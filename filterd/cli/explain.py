@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def explain(
 
     Exit code 0: the name is allowed or rewritten; 1: it is blocked; 2: bad input.
     """
+    from filterd.config.units import domain
     from filterd.live.explain import Question, explain_name
     from filterd.live.published import open_readonly
 
@@ -48,11 +50,21 @@ def explain(
     published = open_readonly(config_dir, state_directory(config_dir, state_dir))
     now = _moment(at, published.policy.time_zone) if at else time.time()
     try:
+        if "/" in name:
+            domain(name)  # says which part of a URL is the name
+        _must_be_type(qtype.upper())
         found = explain_name(published, Question(name, client, classroom, qtype.upper()), now)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
     click.echo(json.dumps(found, ensure_ascii=False, indent=2) if as_json else _text(found))
     ctx.exit(1 if found["action"] == "block" else 0)
+
+
+def _must_be_type(qtype: str) -> None:
+    from dnslib import QTYPE
+
+    if qtype not in QTYPE.reverse and not re.fullmatch(r"TYPE\d{1,5}", qtype):
+        raise ValueError(f"{qtype!r} is not a query type such as A, AAAA, HTTPS, TXT or TYPE65")
 
 
 def _moment(text: str, zone: str) -> float:

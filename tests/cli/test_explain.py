@@ -65,6 +65,8 @@ def test_programs_get_json(school: tuple[Path, Path]) -> None:
         (("example.org", "--class", "8b"), "'8b' is no class or room"),
         (("example.org", "--client", "nobody"), "is not an IP address"),
         (("no name", "--class", "3a"), "is not a domain name"),
+        (("https://example.org/watch?v=1", "--class", "3a"), "is a URL; write the name only: example.org"),
+        (("example.org", "--class", "3a", "--type", "AAA"), "'AAA' is not a query type such as A, AAAA"),
         (("example.org", "--class", "3a", "--at", "soon"), "is not a time like"),
         (("example.org", "--class", "3a", "--at", "2026-02-30 10:00"), "is not a time like"),
     ],
