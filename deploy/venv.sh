@@ -64,8 +64,9 @@ install() {
     if "$venv/bin/python" -m pip install --quiet --editable ".$1" >"$log" 2>&1; then
         return 0
     fi
-    say "pip could not install filterd$1. Its last words (all of them: $log):"
-    tail -n 8 "$log" | sed 's/^/    /' >&2
+    say "pip could not install filterd$1. What it said (all of it: $log):"
+    { grep -E 'ERROR: [A-Z]|[Nn]o space left' "$log" || cat "$log"; } | tail -n 8 | sed 's/^/    /' >&2
+    say "Thường là do máy chưa ra được Internet: hãy nối mạng một lần rồi chạy lại."
     say "Most often there is no way to a package index from here. Connect to the Internet once, or point pip at"
     say "a local copy: PIP_INDEX_URL=https://mirror.example/simple, or PIP_NO_INDEX=1 PIP_FIND_LINKS=/folder/of/wheels"
     return 1

@@ -90,3 +90,15 @@ def test_test_dependencies_contain_the_demos(tmp_path: Path) -> None:
     steps = "find_python() { echo python; }; need_venv_module() { :; }; make_venv() { :; }"
     command = f"{steps}; install() {{ echo installed; : >.venv/bin/filterd; chmod +x .venv/bin/filterd; }}"
     assert library(tmp_path, f"{command}; prepare '[dev]' no; prepare '' no").stdout == "installed\n"
+
+
+def test_the_cause_that_pip_names_is_shown_and_not_its_closing_words(tmp_path: Path) -> None:
+    said = "ERROR: No matching distribution found for setuptools>=66"
+    closing = "\\n".join(f"note: line {i}" for i in range(20))
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    executable(tmp_path / ".venv/bin/python", f"#!/bin/sh\nprintf '%b\\n' '{said}' '{closing}'\nexit 1\n")
+    found = library(tmp_path, 'install ""')
+    assert found.returncode == 1
+    assert said in found.stderr
+    assert "note: line" not in found.stderr
+    assert "PIP_INDEX_URL" in found.stderr
