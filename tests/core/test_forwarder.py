@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable
 from dataclasses import replace
 from struct import pack
@@ -1123,3 +1124,23 @@ class AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+# -- memory -----------------------------------------------------------------------------------------------------------
+
+
+def test_misses_leave_no_circles_for_a_collector():
+    story = Story()
+    gc.collect()
+    gc.disable()
+    try:
+        for i in range(200):
+            exchange = story.ask(query(f"new{i}.example"))
+            if i % 3:
+                story.answer(exchange, reply(exchange.question, [address()]))
+        story.passes(3.0)
+        story.sent.clear()
+        del exchange
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
