@@ -182,6 +182,8 @@ class Forwarder:
         cap_s = verdict.ttl_s
         if asked.snapshot.matrix.valid_until is not None:
             cap_s, until = self._cap(asked, verdict, answer, now)
+        if len(answer.body) > asked.query.udp_bytes and asked.transport == UDP:  # thousands of TTLs, perhaps
+            return self._finish(asked, verdict, replies.truncated(asked.query), 0.0)
         reply = replies.upstream(asked.query, answer, elapsed_s, cap_s)
         if not asked.packet:  # it waited for an upstream
             return self._finish(asked, verdict, reply, 0.0)
@@ -353,7 +355,10 @@ class Forwarder:
                 return self._blocked(asked, blocked, entry.answer, 0.0, now)
             self.stale_answers += 1
             cap_s, _ = self._cap(asked, verdict, entry.answer, now)
-            reply = replies.stale(query, entry.answer, min(STALE_TTL_S, cap_s))
+            if len(entry.answer.body) > query.udp_bytes and asked.transport == UDP:
+                reply = replies.truncated(query)
+            else:
+                reply = replies.stale(query, entry.answer, min(STALE_TTL_S, cap_s))
         elif self.upstreams.all_down or not self.upstreams.all:
             reply = replies.error(query, wire.SERVFAIL, replies.EDE_NO_UPSTREAM, "filterd: no upstream answers")
         else:

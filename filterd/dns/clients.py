@@ -108,8 +108,9 @@ class Clients:
         """Give a client that ran out what it has earned since; False if that is not even one query."""
         limits = self._forwarder.limits
         earned = min(limits.burst, int((now - client.since) * limits.queries_per_second))
+        earned += client.tokens + 1  # below -1 it owes for large replies
         if earned < 1:
-            client.tokens = 0
+            client.tokens += 1
             self.limited += 1
             return False
         client.tokens = earned - 1

@@ -13,6 +13,7 @@ from filterd.dns.desk import Desk
 
 MESSAGE_S: Final = 5.0  # a whole message within this time of its first byte, or the connection closes
 MAX_UNSENT_BYTES: Final = 256 << 10  # a client that does not read what it asked for
+TOKEN_BYTES: Final = 4096  # every so many bytes of a reply count as one more query: TTLs are aged one by one
 BUSY: Final = 0.5  # of all connections taken: idle ones get a fifth of the time
 
 
@@ -123,7 +124,10 @@ class Connection(asyncio.Protocol):
             return
         self._transport.write(len(packet).to_bytes(2, "big") + packet)
         self.last = monotonic()
+        if len(packet) >= TOKEN_BYTES and self._client is not None:
+            self._client.tokens -= len(packet) // TOKEN_BYTES
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            self._closing = True  # what else it asked in the same breath is not looked at
             self._transport.abort()
 
     def eof_received(self) -> bool:

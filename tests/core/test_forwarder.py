@@ -416,6 +416,18 @@ def test_what_does_not_fit_udp_is_cut_to_nothing_and_whole_over_tcp(edns, count,
     assert story.ask(packet, transport=TCP).count(address()[-4:]) == count
 
 
+@pytest.mark.parametrize("after_s", [1, 100], ids=["fresh", "stale"])
+def test_what_does_not_fit_udp_is_not_even_put_together(monkeypatch, after_s):
+    story = Story()
+    story.cached(query(), *[address(50)] * 1000)
+    if after_s > 50:
+        story.outage()
+    story.now += after_s
+    for builder in ("upstream", "stale"):
+        monkeypatch.setattr(f"filterd.core.replies.{builder}", None)
+    assert parsed(story.ask(query())).flags & dns.flags.TC
+
+
 def test_61_kilobytes_pass_over_tcp():
     story = Story()
     exchange = story.ask(query("big.example", 16), transport=TCP)

@@ -129,6 +129,18 @@ def test_the_rate_limit_is_a_burst_and_then_a_rate() -> None:
     assert spend(clients, "127.0.31.8", 100.0, 20) == 20, "another client has its own"
 
 
+def test_what_a_client_owes_is_paid_before_it_is_answered_again() -> None:
+    limits = Limits(queries_per_second=10, burst=20)
+    clients, _ = clients_of(dataclasses.replace(schools.POLICY, limits=limits))
+    assert spend(clients, "127.0.31.7", 100.0, 20) == 20
+    client = clients.get(key("127.0.31.7"))
+    assert client is not None
+    client.tokens -= 15
+    assert spend(clients, "127.0.31.7", 101.0, 5) == 0
+    assert spend(clients, "127.0.31.7", 101.45, 5) == 0
+    assert spend(clients, "127.0.31.7", 102.0, 10) == 5
+
+
 def test_udp_and_tcp_know_a_client_by_the_same_key() -> None:
     assert client_key(("127.0.31.7", "5")) == bytes((127, 0, 31, 7))
     assert client_key(("fe80::1%lo", "5", "0", "1")) == bytes.fromhex("fe80") + bytes(13) + b"\1" + b"\1\0\0\0"

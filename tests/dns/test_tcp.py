@@ -9,6 +9,8 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from filterd.core.policy import Limits, Policy
 from filterd.dns import tcp
 from filterd.dns.tcp import TcpServer
@@ -156,6 +158,34 @@ def test_a_client_that_never_reads_is_cut_off_by_the_second_sweep() -> None:
             assert server.connections, "what was asked may still be read"
             server.sweep(loop.time() + 61)
             await until(lambda: not server.connections)
+
+    serve(story)
+
+
+def test_what_a_client_asked_that_reads_nothing_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "MAX_UNSENT_BYTES", -1)
+
+    async def story(parts: Parts, server: TcpServer, port: int) -> None:
+        reader, writer = await connect(port)
+        writer.write(framed(b"aa" + ADULT) * 100)
+        await until(lambda: not server.connections and parts.forwarder.counters)
+        assert [cell for (cell,) in parts.forwarder.counters.values()] == [1]
+        await hang_up((reader, writer))
+
+    serve(story)
+
+
+def test_a_large_reply_counts_as_several_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "TOKEN_BYTES", 10)
+
+    async def story(parts: Parts, _: TcpServer, port: int) -> None:
+        reader, writer = await connect(port)
+        writer.write(framed(b"aa" + ADULT))
+        size = len(await message(reader))
+        client = parts.clients.find(bytes((127, 0, 31, 7)), 0.0)
+        assert client is not None
+        assert client.tokens == parts.forwarder.limits.burst - 1 - size // 10
+        await hang_up((reader, writer))
 
     serve(story)
 

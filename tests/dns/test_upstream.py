@@ -114,8 +114,9 @@ def test_given_up_questions_are_forgotten() -> None:
         await until(lambda: len(listener.replies) == 5)
         assert all(reply[3] & 15 == 2 for reply in listener.replies)
         parts.upstreams.sweep()
-        assert sum(len(flight.exchanges) for flight in parts.upstreams._flights.values()) == 0
-        assert fds(parts.upstreams) == 0
+        waiting = [e for flight in parts.upstreams._flights.values() for e in flight.exchanges.values()]
+        assert not [exchange for exchange in waiting if exchange.key]
+        assert fds(parts.upstreams) <= 1, "a probe's"
 
     with Upstream(silent) as server:
         run(story, dataclasses.replace(schools.POLICY, source_ports="fresh"), (server.url,))
