@@ -32,7 +32,7 @@ metrics: null
 workers: 1
 networks: [127.0.0.0/16, "::1/128"]
 unknown_client: {tier: tieu-hoc}
-upstreams: ["udp://127.0.0.1:5399"]
+upstreams: ["udp://127.0.0.9:9"]
 """
 CLASSES = """\
 classrooms:

@@ -141,7 +141,7 @@ class TestOutage:
     def test_an_upstream_that_is_the_server_itself_is_no_endless_loop(self, school: tuple[Path, Path]) -> None:
         path = school[0] / "policies/school.yaml"
         with Server(*school) as server:
-            path.write_text(path.read_text().replace("udp://127.0.0.1:5399", f"udp://127.0.0.1:{server.port}"))
+            path.write_text(path.read_text().replace("udp://127.0.0.9:9", f"udp://127.0.0.1:{server.port}"))
             server.wait_log("is in force")
             started = time.monotonic()
             assert server.ask("example.org").header.rcode == SERVFAIL
@@ -262,7 +262,7 @@ class TestConfiguration:
         path = school[0] / "policies/school.yaml"
         with Server(*school) as server:
             assert server.ask("example.org").header.rcode == SERVFAIL
-            path.write_text(path.read_text().replace("127.0.0.1:5399", upstream.url.removeprefix("udp://")))
+            path.write_text(path.read_text().replace("127.0.0.9:9", upstream.url.removeprefix("udp://")))
             until(lambda: addresses(server.ask("example.org")) == [ADDRESS], "the new upstream is in force")
         with Upstream(with_rcode(3)) as other, Server(*school, upstreams=(other.url,)) as server:
             assert server.ask("example.org").header.rcode == 3
@@ -270,7 +270,7 @@ class TestConfiguration:
     def test_changing_upstreams_makes_no_counter_fall(self, school: tuple[Path, Path], upstream: Upstream) -> None:
         path = school[0] / "policies/school.yaml"
         name = 'filterd_dns_upstream_answers_total{upstream="0"}'
-        path.write_text(path.read_text().replace("udp://127.0.0.1:5399", upstream.url))
+        path.write_text(path.read_text().replace("udp://127.0.0.9:9", upstream.url))
         with Server(*school) as server, Upstream() as other:
             for i in range(5):
                 server.ask(f"n{i}.example.org")
