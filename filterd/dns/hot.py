@@ -1,8 +1,8 @@
 """The selector under the worker's event loop: sockets that carry queries are served without going through the loop.
 
 One turn of asyncio's loop costs about as much as answering a query (docs/decisions/0013). So the UDP sockets of clients
-and upstreams are *hot*: their callbacks run inside `select`, one `epoll_wait` apart, and the loop only hears of the rest:
-timers, TCP, the channel to the parent. A hot callback that leaves work for the loop says so with `interrupt`.
+and upstreams are *hot*: their callbacks run inside `select`, one `epoll_wait` apart, and the loop only hears of the
+rest: timers, TCP, the channel to the parent. A hot callback that leaves work for the loop says so with `interrupt`.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ async def serve(hot: HotSelector, assignment: dict[str, Any], control: socket.so
         await worker.listen(assignment)
         await worker.talk(control)
         # Questions make no circles, and looking for them cost a fifth of every miss; TCP connections do, in asyncio.
-        # `_second` looks when many objects have come up; what was built until now lives on and is left out.
+        # `_second` looks when many objects have come up (docs/decisions/0014); what is there by now lives on.
         gc.collect()
         gc.freeze()
         gc.disable()
