@@ -52,11 +52,21 @@ def figures(samples: list[Sample]) -> list[Figure]:
         _growth(samples),
         _at_most(samples, "Table, bytes a name on real lists", "table", 9.0, lambda s: s.values["bytes_per_name"], "B"),
         _at_most(
-            samples, "Private memory of a worker after 200,000 distinct names, 1M names", "memory", 80.0,
-            lambda s: s.values["private"] / 1e6, "MB", names=MILLION,
+            samples,
+            "Private memory of a worker after 200,000 distinct names, 1M names",
+            "memory",
+            80.0,
+            lambda s: s.values["private"] / 1e6,
+            "MB",
+            names=MILLION,
         ),
         _at_most(
-            samples, "Start to first answer, 4M names", "start", 1.0, lambda s: s.values["seconds"], "s",
+            samples,
+            "Start to first answer, 4M names",
+            "start",
+            1.0,
+            lambda s: s.values["seconds"],
+            "s",
             names=4 * MILLION,
         ),
         _at_most(samples, "Swap under load: queries lost", "swap", 0, lambda s: s.values["lost"], ""),
@@ -99,7 +109,12 @@ def _growth(samples: list[Sample]) -> Figure:
 
 
 def _at_most(
-    samples: list[Sample], what: str, section: str, limit: float, value: Callable[[Sample], float], unit: str,
+    samples: list[Sample],
+    what: str,
+    section: str,
+    limit: float,
+    value: Callable[[Sample], float],
+    unit: str,
     names: int | None = None,
 ) -> Figure:
     found = [s for s in samples if s.section == section and s.server == "filterd" and names in (None, s.names)]

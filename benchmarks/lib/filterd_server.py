@@ -98,8 +98,11 @@ class Filterd(servers.Server):
 
     def _build(self) -> None:
         done = pin.spawn(
-            _filterd("lists", "build", *self._where()), pin.LOAD_CPU,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            _filterd("lists", "build", *self._where()),
+            pin.LOAD_CPU,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         text, _ = done.communicate(timeout=300)
         if done.returncode != 0:

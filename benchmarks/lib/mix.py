@@ -124,8 +124,7 @@ class Files:
     def class_misses(self, salt: int) -> list[Path]:
         """As `miss`, for each of the CLASSES clients."""
         return [
-            self._made(f"miss-{salt}-class-{c}.txt", misses(1000 * salt + 500 + c, CLASS_LINES))
-            for c in range(CLASSES)
+            self._made(f"miss-{salt}-class-{c}.txt", misses(1000 * salt + 500 + c, CLASS_LINES)) for c in range(CLASSES)
         ]
 
     def distinct(self) -> Path:

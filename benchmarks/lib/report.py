@@ -36,8 +36,11 @@ def line(sample: Sample) -> str:
 def summary(samples: list[Sample]) -> str:
     """CPU tables and the table of figures, for the terminal and for the report."""
     parts = ["### Figures to reach\n\n" + _figures(samples)]
-    parts += [f"### {title}\n\n{_cpu(samples, section)}" for section, title in _CPU_SECTIONS.items()
-              if any(s.section == section for s in samples)]
+    parts += [
+        f"### {title}\n\n{_cpu(samples, section)}"
+        for section, title in _CPU_SECTIONS.items()
+        if any(s.section == section for s in samples)
+    ]
     parts += [f"### {title}\n\n{table}" for title, table in _others(samples) if table]
     return "\n\n".join(parts)
 
@@ -87,12 +90,18 @@ def _cpu(samples: list[Sample], section: str) -> str:
         costs = [s.values["cpu_us"] for s in found]
         ratios = figures.round_ratios(found, figures.of(samples, section, "unbound", phase))
         size = f"{names:,}" if names == phase else f"{names:,} (beside {phase:,})"
-        rows.append((
-            server, size, f"{statistics.median(costs):.1f}", f"{min(costs):.1f} to {max(costs):.1f}",
-            f"{statistics.median(ratios):.2f}" if ratios else "-",
-            f"{statistics.median(s.values['rate'] for s in found):,.0f}",
-            f"{sum(s.values['lost'] for s in found):,.0f}", f"{sum(s.values['failed'] for s in found):,.0f}",
-        ))
+        rows.append(
+            (
+                server,
+                size,
+                f"{statistics.median(costs):.1f}",
+                f"{min(costs):.1f} to {max(costs):.1f}",
+                f"{statistics.median(ratios):.2f}" if ratios else "-",
+                f"{statistics.median(s.values['rate'] for s in found):,.0f}",
+                f"{sum(s.values['lost'] for s in found):,.0f}",
+                f"{sum(s.values['failed'] for s in found):,.0f}",
+            )
+        )
     titles = ("server", "names", "CPU us/query", "rounds", "of unbound's", "answers/s", "lost", "failed")
     return _table(titles, rows)
 
@@ -114,7 +123,8 @@ def _starts(samples: list[Sample]) -> str:
 def _memory(samples: list[Sample]) -> str:
     rows = [
         (s.server, f"{s.names:,}", s.note, *(f"{s.values[key] / 1e6:.1f}" for key in ("private", "dirty", "resident")))
-        for s in samples if s.section == "memory"
+        for s in samples
+        if s.section == "memory"
     ]
     return _table(("server", "names", "process", "private MB", "of it dirty", "resident MB"), rows)
 
@@ -122,19 +132,22 @@ def _memory(samples: list[Sample]) -> str:
 def _swaps(samples: list[Sample]) -> str:
     rows = [
         (
-            s.server, f"{s.values['swaps']:.0f} x {s.note}" if s.section == "swap" else "none",
-            f"{s.values['sent']:,.0f}", f"{s.values['lost']:,.0f}", f"{s.values['p50_ms']:.2f}",
-            f"{s.values['p99_ms']:.2f}", f"{s.values['max_ms']:.1f}",
+            s.server,
+            f"{s.values['swaps']:.0f} x {s.note}" if s.section == "swap" else "none",
+            f"{s.values['sent']:,.0f}",
+            f"{s.values['lost']:,.0f}",
+            f"{s.values['p50_ms']:.2f}",
+            f"{s.values['p99_ms']:.2f}",
+            f"{s.values['max_ms']:.1f}",
         )
-        for s in samples if s.section in {"calm", "swap"}
+        for s in samples
+        if s.section in {"calm", "swap"}
     ]
     return _table(("server", "swaps", "sent", "lost", "p50 ms", "p99 ms", "longest ms"), rows)
 
 
 def _sizes(samples: list[Sample]) -> str:
-    rows = [
-        (s.note, f"{s.names:,}", f"{s.values['bytes_per_name']:.2f}") for s in samples if s.section == "table"
-    ]
+    rows = [(s.note, f"{s.names:,}", f"{s.values['bytes_per_name']:.2f}") for s in samples if s.section == "table"]
     return _table(("what", "names", "bytes a name"), rows)
 
 

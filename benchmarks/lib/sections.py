@@ -57,9 +57,7 @@ def warm(phase: Phase) -> None:
 
 
 def _eventually(server: servers.Server, name: str, *, blocked: bool) -> bool:
-    return any(
-        servers.right_answer(server.place.port, name, blocked=blocked, source=ONE_SOURCE) for _ in range(10)
-    )
+    return any(servers.right_answer(server.place.port, name, blocked=blocked, source=ONE_SOURCE) for _ in range(10))
 
 
 def saturated(phase: Phase, kind: str = "mix") -> Iterator[Sample]:

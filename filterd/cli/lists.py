@@ -24,6 +24,7 @@ _WIDTH = 80
 _ID, _CATEGORY, _ENTRIES, _AGE = 26, 15, 11, 9
 _SAMPLES = 5
 
+
 @click.group()
 def lists() -> None:
     """Build the table of blocked names, or show its state."""

@@ -107,9 +107,7 @@ class Memo:
         self._put(row, transport, packet[2:], entry)
         return entry
 
-    def put(
-        self, row: int, transport: str, packet: bytes, valid_until: float, reply: bytes, cell: list[int]
-    ) -> None:
+    def put(self, row: int, transport: str, packet: bytes, valid_until: float, reply: bytes, cell: list[int]) -> None:
         """Remember a reply to this packet."""
         self._put(row, transport, packet[2:], (valid_until, reply[2:], cell))
 

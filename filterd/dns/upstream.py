@@ -84,9 +84,7 @@ def is_near(address: str) -> bool:
 class Upstreams:
     """All upstreams of a worker."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, tasks: asyncio.TaskGroup, hot: HotSelector, desk: Desk
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, tasks: asyncio.TaskGroup, hot: HotSelector, desk: Desk) -> None:
         self._loop = loop
         self._tasks = tasks
         self._desk = desk

@@ -86,9 +86,7 @@ def explain_name(published: Published, question: Question, now: float) -> dict[s
     }
 
 
-def _sources(
-    snapshot: Snapshot, row: Row, key: bytes, verdict: Verdict, matches: tuple[Match, ...]
-) -> list[str]:
+def _sources(snapshot: Snapshot, row: Row, key: bytes, verdict: Verdict, matches: tuple[Match, ...]) -> list[str]:
     """What puts the name in the verdict's category: ids of lists, and services of services.yaml."""
     found = {m.source for m in matches if m.category == verdict.category and not m.exception}
     bit = snapshot.index.bits((verdict.category,)) if verdict.category else 0

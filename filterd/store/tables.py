@@ -101,9 +101,7 @@ def open_table(directory: Path) -> Table:
         raise TableError(f"{directory / TRIE} has {len(trie)} keys, not {meta['keys']}")
     sources = _sources(meta)
     sets = [tuple(elements) for elements in meta["sets"]]
-    return Table(
-        trie, ids, sets, sources, generation=directory.name, built_at=meta["built_at"], names=meta["names"]
-    )
+    return Table(trie, ids, sets, sources, generation=directory.name, built_at=meta["built_at"], names=meta["names"])
 
 
 def sources_of(state_dir: Path, generation: str) -> tuple[TableSource, ...]:

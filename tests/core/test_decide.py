@@ -51,9 +51,7 @@ def school_where(speakers: set[str], enforce: str = "block") -> Snapshot:
         return value if speaker in speakers else ()
 
     listed = {"malware": if_("floor"), "games": if_("category")}
-    override = Override(
-        "3a", UNTIL, allow=Rules(names=if_("override allow")), block=Rules(names=if_("override block"))
-    )
+    override = Override("3a", UNTIL, allow=Rules(names=if_("override allow")), block=Rules(names=if_("override block")))
     learning = Profile(
         "learning",
         text("Learning"),
@@ -290,9 +288,7 @@ def test_observe_ends():
 
 
 def test_a_tier_that_is_observed_leaves_other_tiers_alone():
-    tiers = tuple(
-        replace(t, enforce="observe", observe_until=UNTIL) if t.id == "thcs" else t for t in POLICY.tiers
-    )
+    tiers = tuple(replace(t, enforce="observe", observe_until=UNTIL) if t.id == "thcs" else t for t in POLICY.tiers)
     snapshot = schools.snapshot(replace(POLICY, tiers=tiers))
     assert judged(snapshot, "7-3", "adult.example").observed
     assert judged(snapshot, "3a", "adult.example").action is Action.BLOCK

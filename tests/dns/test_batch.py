@@ -147,9 +147,10 @@ def test_an_inbox_tells_nothing_there_from_nobody_there() -> None:
 
 @pytest.mark.parametrize("asked", ["127.0.0.9", "127.0.31.7"])
 def test_a_socket_on_all_addresses_answers_from_the_one_that_was_asked(asked: str) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, socket.socket(
-        socket.AF_INET, socket.SOCK_DGRAM
-    ) as client:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
         server.bind(("0.0.0.0", 0))
         server.setblocking(False)
         batch, outbox = Batch(server), Outbox(server)

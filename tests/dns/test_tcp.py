@@ -80,9 +80,7 @@ def test_a_late_answer_holds_up_no_other() -> None:
 
 
 def test_one_client_and_all_together_have_a_limit_and_room_is_made_again() -> None:
-    policy = dataclasses.replace(
-        schools.POLICY, limits=Limits(tcp_connections=5, tcp_connections_per_client=3)
-    )
+    policy = dataclasses.replace(schools.POLICY, limits=Limits(tcp_connections=5, tcp_connections_per_client=3))
 
     async def story(_: Parts, server: TcpServer, port: int) -> None:
         mine = [await connect(port) for _ in range(5)]

@@ -220,8 +220,6 @@ def test_what_waited_for_the_old_upstreams_is_asked_again(sent: bool) -> None:
         run(story, upstreams=(old.url,))
 
 
-
-
 @pytest.mark.parametrize("source_ports", ["fresh", "pool"])
 def test_an_upstream_that_is_slower_than_one_attempt_is_still_heard(source_ports: str) -> None:
     async def story(parts: Parts) -> None:

@@ -383,5 +383,3 @@ def _answers(server: Server, source: str) -> bool:
             return sock.recv(4096)[:2] == b"\x12\x34"
         except TimeoutError:
             return False
-
-

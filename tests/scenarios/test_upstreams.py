@@ -349,5 +349,3 @@ def _subnet_option() -> object:
     from dnslib import EDNSOption
 
     return EDNSOption(8, b"\0\1\x18\0\xc0\0\2")
-
-

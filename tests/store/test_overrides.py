@@ -101,8 +101,10 @@ def test_a_file_of_absurd_size_is_not_read(tmp_path: Path) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["place", "until", "since", "profile", "allow", "names", "by"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["place", "until", "since", "profile", "allow", "names", "by"]), inner)
+    ),
     max_leaves=8,
 )
 
