@@ -6,6 +6,8 @@ a copy of itself (`blacklists/blacklists`) is not looked into. Reads nothing but
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import lzma
 import os
 import stat
@@ -13,7 +15,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Any, Protocol
 
 from filterd.errors import ListError
 
@@ -21,6 +23,7 @@ CHUNK_BYTES = 1 << 18
 MAX_FILE_BYTES = 1 << 29
 MAX_TREE_BYTES = 1 << 32
 MAX_MEMBERS = 50_000
+MAX_READ_BYTES = 1 << 20  # what tarfile may take into memory at once: long names and extended headers
 _MAX_HOPS = 8
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError)
 
@@ -63,6 +66,31 @@ def chunks_of(handle: int) -> Iterator[bytes]:
         at += len(chunk)
 
 
+class _Bounded:
+    """An archive for `tarfile`, which reads a long name or an extended header whole, however long it says it is."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, size: int) -> bytes:
+        if size > MAX_READ_BYTES:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self._file.read(size)
+
+
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    """The tar file in a file that may be compressed."""
+    magic = file.read(6)
+    file.seek(0)
+    if magic.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+    if magic.startswith(b"BZh"):
+        return bz2.BZ2File(file)
+    return lzma.LZMAFile(file) if magic == b"\xfd7zXZ\0" else file
+
+
 class TarTree:
     """A tar file, compressed or not. It stays open: two passes over many members must see the same bytes."""
 
@@ -73,7 +101,8 @@ class TarTree:
         self._links: dict[str, str] = {}
         self._file = os.fdopen(open_regular(path), "rb")
         try:
-            self._tar = tarfile.open(fileobj=self._file, mode="r:*")  # noqa: SIM115 - closed by close()
+            bounded: Any = _Bounded(_unpacked(self._file))
+            self._tar = tarfile.open(fileobj=bounded, mode="r:")  # noqa: SIM115 - closed by close()
             self._index()
             self._check_to_the_end()
         except _BROKEN as error:

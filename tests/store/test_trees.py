@@ -119,6 +119,16 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, data: bytes) -> None:
         trees.TarTree(tmp_path / "a")
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_header_that_would_fill_the_memory_is_not_read(tmp_path: Path, kind: bytes) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, trees.MAX_READ_BYTES + 512
+    path = tmp_path / "bomb.tar.gz"
+    path.write_bytes(gzip.compress(header.tobuf() + bytes(header.size + 1024)))
+    with pytest.raises(ListError, match="no sound archive: a header of"):
+        trees.TarTree(path)
+
+
 def test_a_pipe_or_a_link_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ListError, match="not a regular file"):
