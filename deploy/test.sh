@@ -23,6 +23,7 @@ step() {
     "$venv/bin/python" -m "$@" || failed="$failed $1"
 }
 step ruff check .
+step ruff format --check .
 step mypy
 step pytest "$@"
 
