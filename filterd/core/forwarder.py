@@ -392,11 +392,14 @@ class Forwarder:
             exchanges.append(probe)
         return sends, exchanges
 
-    def unreachable(self, exchange: Exchange, now: float) -> list[Send] | Exchange:
-        """The shell could not send, or the upstream's port is closed (ICMP): as good as no answer."""
+    def unreachable(self, exchange: Exchange, now: float, ours: bool = False) -> list[Send] | Exchange:
+        """The shell could not send, or the upstream's port is closed (ICMP): as good as no answer. `ours`: for want of
+        something of our own, such as a socket, which says nothing about the upstream.
+        """
         if exchange.done:
             return []
-        self.upstreams.failed(exchange.upstream, now)
+        if not ours:
+            self.upstreams.failed(exchange.upstream, now)
         if not exchange.key:
             exchange.done = True
             return []

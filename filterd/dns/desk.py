@@ -72,9 +72,9 @@ class Desk:
         self._do(outcome)
         return True
 
-    def unreachable(self, exchange: Exchange) -> None:
-        """The exchange could not be carried."""
-        self._do(self._forwarder.unreachable(exchange, monotonic()))
+    def unreachable(self, exchange: Exchange, ours: bool = False) -> None:
+        """The exchange could not be carried; `ours`: and the upstream has no part in it."""
+        self._do(self._forwarder.unreachable(exchange, monotonic(), ours))
 
     def arm(self) -> None:
         """Set the timer for the forwarder's deadline. Attempts come due in order, so only a probe's can be too late."""

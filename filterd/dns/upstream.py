@@ -8,6 +8,7 @@ box or in the school's own network, where nobody off-path can send with their ad
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
 import socket
@@ -25,6 +26,8 @@ POOL: Final = 4  # sockets to each upstream: few, so that many answers are read 
 POOL_USES: Final = 4096  # questions after which a pool socket gets another port
 TCP_S: Final = 1.5
 RANDOM_BYTES: Final = 4096
+# Too many open files, no memory, no free port: what a new socket can fail by that says nothing about its upstream.
+OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EADDRNOTAVAIL})
 
 
 class Carrier:
@@ -129,8 +132,8 @@ class Upstreams:
         try:
             flight = self._open(carrier)
             flight.socket.send(self._enter(flight, exchange) + exchange.packet[2:])
-        except OSError:
-            self._later_unreachable([exchange])
+        except OSError as error:
+            self._later_unreachable([exchange], error.errno in OURS)
 
     def _enter(self, flight: Flight, exchange: Exchange) -> bytes:
         """Let an exchange wait on a socket; gives the id it has there."""
@@ -149,20 +152,20 @@ class Upstreams:
             part = exchanges[first : first + BATCH]
             try:
                 flight = self._pooled(carrier)
-            except OSError:
-                self._later_unreachable(part)
+            except OSError as error:
+                self._later_unreachable(part, error.errno in OURS)
                 continue
             for exchange in part:
                 bundle.put(self._enter(flight, exchange), exchange.packet)
             flight.uses += len(part)
             if bundle.send(flight.socket):  # an ICMP error that was waiting, mostly: nobody listens there
-                self._later_unreachable(list(flight.exchanges.values()))
+                self._later_unreachable(list(dict.fromkeys(flight.exchanges.values())))
 
-    def _later_unreachable(self, exchanges: list[Exchange]) -> None:
+    def _later_unreachable(self, exchanges: list[Exchange], ours: bool = False) -> None:
         """Not from inside the caller: a chain of dead upstreams must not become a recursion."""
         for exchange in exchanges:
             self._forget(exchange)
-            self._loop.call_soon(self._desk.unreachable, exchange)
+            self._loop.call_soon(self._desk.unreachable, exchange, ours)
         self._hot.interrupt()
 
     def sweep(self) -> None:
@@ -230,7 +233,7 @@ class Upstreams:
                 self._forget(exchange)
 
     def _refused(self, flight: Flight) -> None:
-        for exchange in list(flight.exchanges.values()):
+        for exchange in list(dict.fromkeys(flight.exchanges.values())):  # one may have been asked twice here
             self._forget(exchange)
             self._desk.unreachable(exchange)
 

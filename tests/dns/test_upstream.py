@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 from typing import Any
 
 import pytest
@@ -147,6 +148,30 @@ def test_an_unreachable_network_is_as_good_as_no_answer(monkeypatch: pytest.Monk
         assert listener.replies[0][3] & 15 == 2
 
     run(story, upstreams=("udp://127.0.0.1:1", "udp://127.0.0.1:2"))
+
+
+@pytest.mark.parametrize("source_ports", ["pool", "fresh"])
+def test_a_want_of_sockets_costs_questions_and_brings_no_upstream_down(
+    source_ports: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        with monkeypatch.context() as patch:
+            patch.setattr(parts.upstreams, "_open", exhausted)
+            for i in range(10):
+                ask(parts, listener, f"new{i}.example")
+            await until(lambda: len(listener.replies) == 10)
+        assert {reply[3] & 15 for reply in listener.replies} == {2}
+        assert not parts.forwarder.upstreams.all[0].down
+        ask(parts, listener, "later.example")
+        await until(lambda: len(listener.replies) == 11)
+        assert listener.replies[-1][3] & 15 == 0
+
+    def exhausted(_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with Upstream() as upstream:
+        run(story, dataclasses.replace(schools.POLICY, source_ports=source_ports), (upstream.url,))
 
 
 def test_a_truncated_answer_is_fetched_whole_over_tcp() -> None:
