@@ -14,6 +14,15 @@ EDE_BLOCKED = 15
 EDE_PROHIBITED = 18
 EDE_NO_UPSTREAM = 22
 EDE_NETWORK = 23
+# What people read where no category says it. "Lesson" is what a profile or an override is for.
+_SAID = {
+    Reason.AUTHORITY: "Cơ quan quản lý yêu cầu đóng / Closed by the authority",
+    Reason.SCHOOL_BLOCK: "Nhà trường đóng / Closed by the school",
+    Reason.OVERRIDE: "Thầy cô đang đóng / Closed by a teacher for now",
+    Reason.PROFILE: "Đóng trong giờ này / Closed during this lesson",
+    Reason.ALLOW_LIST_ONLY: "Giờ này chỉ mở trang đã chọn / Only chosen sites are open now",
+    Reason.BYPASS: "DNS mã hoá tắt trong mạng trường / Encrypted DNS is off in this school's network",
+}
 _ECHO = wire.RD | wire.CD
 _OPT = wire.opt(False)
 _OPT_DO = wire.opt(True)
@@ -96,7 +105,7 @@ class Synthetic:
         self._ipv6 = ip_address(block.ipv6).packed if block.ipv6 else None
         self._modes = {c.id: c.answer for c in policy.categories if c.answer}
         self._texts = {c.id: wire.ede(EDE_BLOCKED, f"filterd: {c.name.vi} / {c.name.en}") for c in policy.categories}
-        self._reasons = {reason: wire.ede(EDE_BLOCKED, f"filterd: {reason}") for reason in Reason}
+        self._reasons = {reason: wire.ede(EDE_BLOCKED, f"filterd: {_SAID.get(reason, reason)}") for reason in Reason}
 
     def reply(self, query: Query, key: bytes, verdict: Verdict) -> bytes:
         """The reply to a question that is not forwarded."""
@@ -132,7 +141,7 @@ class Synthetic:
             return self._addresses(query, ttl_s, b"\x7f\0\0\1", loopback, b"", wire.AA)
         options = b""
         if verdict.reason is Reason.BYPASS and query.edns is not None:
-            options = wire.ede(EDE_BLOCKED, "filterd: encrypted DNS is off in this school's network")
+            options = self._reasons[Reason.BYPASS]
         rcode = wire.NOERROR if kind is special.Special.NODATA else wire.NXDOMAIN
         return reply(query, wire.AA | rcode, (0, 1, 0), wire.soa(ttl_s), options)
 

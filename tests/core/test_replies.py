@@ -63,7 +63,11 @@ def test_a_category_may_have_an_answer_of_its_own(category, expected):
     ("verdict", "text"),
     [
         pytest.param(blocked("games"), "filterd: Games / Games", id="the category in both languages"),
-        pytest.param(blocked(None, Reason.SCHOOL_BLOCK), "filterd: school_block", id="the reason without one"),
+        pytest.param(
+            blocked(None, Reason.SCHOOL_BLOCK),
+            "filterd: Nhà trường đóng / Closed by the school",
+            id="the reason in words without one",
+        ),
         pytest.param(blocked("gone"), "filterd: category", id="the reason for a category nobody describes"),
     ],
 )
@@ -175,3 +179,11 @@ def test_a_stale_answer_has_one_short_ttl_and_says_that_it_is_stale(ttl_s):
     message = parsed(replies.stale(read(), answer(address(ttl_s)), 30))
     assert [r.ttl for r in message.answer] == [30]
     assert [o.code for o in message.options] == [3]
+
+
+@pytest.mark.parametrize("reason", ["authority", "school_block", "override", "profile", "allow_list_only", "bypass"])
+def test_a_block_without_a_category_is_told_in_two_languages(reason: str) -> None:
+    told = replies._SAID[Reason(reason)]
+    assert " / " in told
+    assert "_" not in told
+    assert len(told.encode()) < 120  # a reply stays far below 1232 bytes
