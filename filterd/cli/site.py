@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import click
 
-from filterd.cli.options import config_option, state_option
+from filterd.cli.options import Command, config_option, state_option
 from filterd.cli.state import state_directory
 from filterd.config import advice, files, load, names_plan, problems, units
 from filterd.config.names_plan import Plan
@@ -31,25 +31,29 @@ def site() -> None:
     """Open or close one name for the school, a tier or a class."""
 
 
+def _rule(command: Command) -> Command:
+    """What a line of names.yaml says."""
+    for option in (
+        state_option,
+        config_option,
+        click.option("--reason", metavar="R", default="", help="Why, for whoever reads the file next year."),
+        click.option("--class", "place", metavar="C", help="Only for this classroom or room."),
+        click.option("--tier", metavar="T", help="Only for this tier."),
+        click.argument("name"),
+    ):
+        command = option(command)
+    return command
+
+
 @site.command()
-@click.argument("name")
-@click.option("--tier", metavar="T", help="Only for this tier.")
-@click.option("--class", "place", metavar="C", help="Only for this classroom or room.")
-@click.option("--reason", metavar="R", default="", help="Why, for whoever reads the file next year.")
-@config_option
-@state_option
+@_rule
 def allow(**given: str | Path | None) -> None:
     """Open NAME and everything below it; =NAME is that name alone."""
     _set(True, **given)  # type: ignore[arg-type]
 
 
 @site.command()
-@click.argument("name")
-@click.option("--tier", metavar="T", help="Only for this tier.")
-@click.option("--class", "place", metavar="C", help="Only for this classroom or room.")
-@click.option("--reason", metavar="R", default="", help="Why, for whoever reads the file next year.")
-@config_option
-@state_option
+@_rule
 def block(**given: str | Path | None) -> None:
     """Close NAME and everything below it; =NAME is that name alone."""
     _set(False, **given)  # type: ignore[arg-type]
