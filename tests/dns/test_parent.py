@@ -92,3 +92,20 @@ def test_a_storm_of_hang_ups_reloads_once_more(tmp_path: Path, monkeypatch: pyte
 
     asyncio.run(story())
     assert looks == [True, True]
+
+
+def test_a_lost_packet_is_no_lost_self_query() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(5.0)
+
+        def answer_the_third() -> None:
+            for _ in range(3):
+                packet, peer = server.recvfrom(512)
+            server.sendto(packet, peer)
+
+        thread = threading.Thread(target=answer_the_third)
+        thread.start()
+        assert self_query(f"127.0.0.1:{server.getsockname()[1]}", 2.0)
+        thread.join()
+        assert not self_query(f"127.0.0.1:{server.getsockname()[1]}", 0.1)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from filterd.core.forwarder import ATTEMPTS
 from filterd.core.policy import Limits
 from tests.systemd.units import SERVICE, SOCKET, SYSTEMD, value, values
 
@@ -74,7 +75,7 @@ def test_upstreams_may_be_anywhere() -> None:
 
 def test_connections_that_the_limits_allow_fit_into_the_open_files() -> None:
     limits = Limits()
-    assert int(value(SERVICE, "LimitNOFILE")) >= limits.pending + limits.tcp_connections
+    assert int(value(SERVICE, "LimitNOFILE")) >= ATTEMPTS * limits.pending + limits.tcp_connections
 
 
 def test_memory_limit_has_room_for_all_workers_a_parent_and_two_tables() -> None:
