@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from filterd.dns.parent import Flags, Parent, self_query, table_state
+from filterd.dns.parent import OPEN_FILES, Flags, Parent, self_query, table_state
 from filterd.live.published import open_published
 from tests.running import REPO, free_port, has_ipv6, write_school
 
@@ -68,7 +68,7 @@ def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be() -> None:
         "from filterd.dns import parent; parent._allow_open_files(); print(resource.getrlimit(7)[0])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=REPO, check=True)
-    assert int(done.stdout) == (16384 if hard == resource.RLIM_INFINITY else min(16384, hard))
+    assert int(done.stdout) == (OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard))
 
 
 def test_a_storm_of_hang_ups_reloads_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
