@@ -20,9 +20,12 @@ from lib.sections import Phase, Sample
 
 HERE = Path(__file__).parent
 SECTIONS = ("hits", "fixed", "miss", "memory", "start", "swap", "table")
-MINE: tuple[type[servers.Server], ...] = (filterd_server.Filterd, filterd_server.FilterdFresh)
+MINE: tuple[type[servers.Server], ...] = (
+    filterd_server.Filterd, filterd_server.FilterdFresh, filterd_server.FilterdCompiled,
+)  # fmt: skip
 KINDS = {kind.kind: kind for kind in MINE + servers.PEERS}
-QUICK = ("filterd", "filterd-fresh", "unbound", "dnsdist")  # the others take minutes to start or to be asked
+# The others take minutes to start or to be asked.
+QUICK = ("filterd", "filterd-fresh", "filterd-compiled", "unbound", "dnsdist")
 MILLION = 1_000_000
 
 

@@ -4,7 +4,7 @@
 
 makes a wheel for this kind of machine and Python; the machine that installs it needs no compiler. The sources are the
 same and ship beside the compiled modules. Without the variable everything is plain Python. Needs a C compiler and
-Python's headers (Debian: gcc python3-dev). What it is worth: docs/decisions/0013-compiled-query-path.md.
+Python's headers (Debian: gcc python3-dev). What it is worth: docs/decisions/0015.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ class _Pair:
     section: str
     peer: str
     limit: float
+    mine: str = "filterd"
 
 
 _PAIRS = (
@@ -42,6 +43,9 @@ _PAIRS = (
     _Pair("the same, beside dnsdist", "hits", "dnsdist", 1.0),
     _Pair("CPU per query at 20,000 queries/s over 20 classes, 1M names", "fixed", "unbound", 1.3),
     _Pair("CPU per query, every query a miss (pool), 1M names", "miss", "unbound", 0.8),
+    _Pair("with the compiled wheel: hits and blocked", "hits", "unbound", 0.85, "filterd-compiled"),
+    _Pair("with the compiled wheel: 20,000 queries/s", "fixed", "unbound", 1.3, "filterd-compiled"),
+    _Pair("with the compiled wheel: every query a miss", "miss", "unbound", 0.8, "filterd-compiled"),
 )
 
 
@@ -87,7 +91,7 @@ def of(samples: list[Sample], section: str, server: str, names: int, phase: int 
 
 
 def _pair(samples: list[Sample], pair: _Pair) -> Figure:
-    mine = of(samples, pair.section, "filterd", MILLION)
+    mine = of(samples, pair.section, pair.mine, MILLION)
     theirs = of(samples, pair.section, pair.peer, MILLION)
     target = f"at most {pair.limit:g} of {pair.peer}"
     ratios = round_ratios(mine, theirs)

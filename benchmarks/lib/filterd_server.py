@@ -5,8 +5,10 @@ The configuration is the shipped one with a school of 20 classes, high limits an
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -25,6 +27,7 @@ class Filterd(servers.Server):
 
     kind = "filterd"
     source_ports = "pool"
+    package_root = REPO
 
     @classmethod
     def available(cls) -> str:
@@ -54,7 +57,8 @@ class Filterd(servers.Server):
     def command(self) -> list[str]:
         local = f"127.0.0.1:{self.place.port}"
         options = ["--listen", local, "--upstream", f"udp://127.0.0.1:{servers.UPSTREAM_PORT}", "--workers", "1"]
-        return _filterd("run", *self._where(), *options, "--metrics", f"127.0.0.1:{self.place.control_port}")
+        arguments = ("run", *self._where(), *options, "--metrics", f"127.0.0.1:{self.place.control_port}")
+        return _filterd(*arguments, root=self.package_root)
 
     def reload(self) -> Callable[[], None]:
         """Publish the other one of two generations; both were built beforehand, on purpose: see the README."""
@@ -117,8 +121,24 @@ class FilterdFresh(Filterd):
     source_ports = "fresh"
 
 
-def _filterd(*arguments: str) -> list[str]:
-    return [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(REPO)!r}); {_PROGRAM}", *arguments]
+class FilterdCompiled(Filterd):
+    """The same sources with the query path compiled by mypyc (`deploy/backend.py`); needs gcc and Python's headers."""
+
+    kind = "filterd-compiled"
+    package_root = REPO / "benchmarks" / ".cache" / "compiled"
+
+    @classmethod
+    @functools.cache
+    def available(cls) -> str:
+        shutil.rmtree(cls.package_root, ignore_errors=True)
+        command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(cls.package_root), "."]
+        environment = os.environ | {"FILTERD_COMPILED": "1"}
+        done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True, check=False)
+        return "" if done.returncode == 0 else f"it does not compile here: {done.stderr[-300:]}"
+
+
+def _filterd(*arguments: str, root: Path = REPO) -> list[str]:
+    return [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(root)!r}); {_PROGRAM}", *arguments]
 
 
 assert len(TIERS) == mix.CLASSES

@@ -11,7 +11,8 @@ from lib.sections import Sample
 _PANELS = (("hits", "warm, saturated"), ("fixed", "warm, 20,000 queries/s"), ("miss", "every query a miss"))
 
 _COLOURS = {
-    "filterd": "tab:blue", "filterd-fresh": "tab:cyan", "unbound": "tab:orange", "unbound-rpz": "tab:brown",
+    "filterd": "tab:blue", "filterd-fresh": "tab:cyan", "filterd-compiled": "navy",
+    "unbound": "tab:orange", "unbound-rpz": "tab:brown",
     "dnsdist": "tab:green", "dnsmasq": "tab:purple", "dnsmasq-150": "tab:pink",
 }  # fmt: skip
 

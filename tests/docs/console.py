@@ -88,6 +88,7 @@ CHECKED = (
         _nothing,
     ),
     (re.compile(r"curl -fL.* -o "), _fetch),
+    (re.compile(r"FILTERD_COMPILED=1 pip wheel "), _nothing),  # tests/deploy/test_backend.py builds it
     (re.compile(r"(sudo )?apt-get (update|install) ?"), _nothing),
     (re.compile(r"\. \.venv/bin/activate$"), _nothing),
     (re.compile(r"journalctl "), _nothing),
