@@ -100,9 +100,20 @@ class Clients:
             return client
         limits = self._forwarder.limits
         if len(self._by_key) >= limits.clients:
-            del self._by_key[next(iter(self._by_key))]
+            self._drop_oldest()
         client = self._by_key[key] = Client(row, place, memo, limits.burst, now, self.number)
         return client
+
+    def _drop_oldest(self) -> None:
+        """Forget a client, but none with open TCP connections: else a flood from made-up addresses would reset how many
+        each has.
+        """
+        for _ in range(len(self._by_key)):
+            key = next(iter(self._by_key))
+            client = self._by_key.pop(key)
+            if not client.tcp:
+                return
+            self._by_key[key] = client
 
     def refill(self, client: Client, now: float) -> bool:
         """Give a client that ran out what it has earned since; False if that is not even one query."""

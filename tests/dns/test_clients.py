@@ -107,6 +107,17 @@ def test_the_table_is_bounded_and_the_oldest_goes_first() -> None:
     assert [clients.get(key(f"127.0.31.{last}")) is None for last in range(1, 6)] == [True, True, False, False, False]
 
 
+def test_a_client_with_open_connections_is_not_forgotten() -> None:
+    clients, _ = clients_of(dataclasses.replace(schools.POLICY, limits=Limits(clients=3)))
+    connected = clients.find(key("127.0.31.1"), 0.0)
+    assert connected is not None
+    connected.tcp = 1
+    for last in range(2, 20):
+        clients.find(key(f"127.0.31.{last}"), 0.0)
+    assert len(clients) == 3
+    assert clients.get(key("127.0.31.1")) is connected
+
+
 def spend(clients: Clients, address: str, now: float, count: int) -> int:
     """How many of so many queries at one moment are answered."""
     answered = 0
