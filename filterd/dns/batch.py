@@ -40,6 +40,8 @@ class _Mmsghdr(ctypes.Structure):
     _fields_ = (("header", _Msghdr), ("length", ctypes.c_uint))
 
 
+_DONT_WAIT: Final = int(socket.MSG_DONTWAIT)  # the enum's own arithmetic is Python
+_HEADER_BYTES: Final = ctypes.sizeof(_Mmsghdr)
 _libc = ctypes.CDLL(None, use_errno=True)
 _receive = _libc.recvmmsg
 _receive.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
@@ -80,7 +82,7 @@ class _Messages:
             self._headers[i].header.iov_length = 1
         if envelopes is not None:
             self._address_by(envelopes)
-        self._at = ctypes.addressof(self._headers)
+        self.at = ctypes.addressof(self._headers)
         self._controlled = envelopes.control_bytes if envelopes is not None else 0
         self._to_reset = 0
         self.received_lengths = _column(self._headers, _Mmsghdr, "length", "I")
@@ -101,7 +103,7 @@ class _Messages:
         if self._controlled:
             for i in range(self._to_reset):  # the kernel wrote there how much it used
                 self._headers[i].header.control_length = self._controlled
-        count: int = _receive(fd, self._at, BATCH, socket.MSG_DONTWAIT, None)
+        count: int = _receive(fd, self.at, BATCH, _DONT_WAIT, None)
         self._to_reset = count
         return count
 
@@ -109,8 +111,8 @@ class _Messages:
         """Send slots [first, end). Returns how many could not be sent; those are gone."""
         lost = 0
         while first < end:
-            at = self._at + first * ctypes.sizeof(_Mmsghdr)
-            sent: int = _send(fd, at, end - first, socket.MSG_DONTWAIT)
+            at = self.at + first * _HEADER_BYTES
+            sent: int = _send(fd, at, end - first, _DONT_WAIT)
             if sent <= 0:  # the first of them cannot go: a full buffer, or no way to that client
                 lost += 1
                 sent = 1
@@ -135,17 +137,25 @@ class Batch:
         self.view, self.names = memoryview(self.data), memoryview(envelopes.data)
         self._inward = _Messages(self.data, envelopes)
         self._outward = _Messages(self.data, envelopes)
+        self._inward_at, self._outward_at = self._inward.at, self._outward.at
+        self._controlled = envelopes.control_bytes > 0
         self.lengths = self._inward.received_lengths
         self.reply_lengths = self._outward.lengths
         self.slots = [(i, i * SLOT_BYTES, i * size + first, i * size + last) for i in range(BATCH)]
 
     def receive(self) -> int:
         """How many datagrams were waiting and are in the slots now; 0 if none."""
-        return max(self._inward.receive(self._fd), 0)
+        if self._controlled:
+            return max(self._inward.receive(self._fd), 0)
+        count: int = _receive(self._fd, self._inward_at, BATCH, _DONT_WAIT, None)
+        return count if count > 0 else 0
 
     def send(self, first: int, end: int) -> int:
         """Send the replies in slots [first, end). Returns how many could not be sent; those are gone."""
-        return self._outward.send(self._fd, first, end)
+        sent: int = _send(self._fd, self._outward_at + first * _HEADER_BYTES, end - first, _DONT_WAIT)
+        if sent == end - first:
+            return 0
+        return self._outward.send(self._fd, first + max(sent, 0), end)
 
     def peer(self, slot: int) -> bytes:
         """The client's envelope, for an `Outbox` once the slot is somebody else's."""

@@ -17,11 +17,11 @@ from typing import Any, Final
 log = logging.getLogger("filterd.dns")
 
 MAX_EVENTS: Final = 256
-# Moderation, as network cards do with their interrupts. Where wake-ups follow each other within BUSY_S (above some
-# 6,000 a second), wait GATHER_S so that the next one finds several packets: a wake-up costs more than answering one. A
-# wake-up with many packets takes longer than BUSY_S, so a server at its limit never waits.
+# Moderation, as network cards do with their interrupts. Where an event comes within BUSY_S of the wake-up before it,
+# wait GATHER_S so that the next one finds several packets: a wake-up costs more than answering one. A wake-up with a
+# full batch takes longer than BUSY_S, so a server at its limit never waits.
 BUSY_S: Final = 0.00015
-GATHER_S: Final = 0.0001
+GATHER_S: Final = 0.00015
 
 
 class HotSelector(selectors.BaseSelector):
@@ -86,6 +86,7 @@ class HotSelector(selectors.BaseSelector):
                 if self._after:
                     self._finish()
                 sleep(GATHER_S)
+                now = monotonic()
             self._woken = now
         if self._after:
             self._finish()
