@@ -206,9 +206,10 @@ class Bundle:
         self.waiting += 1
 
     def send(self, sock: socket.socket) -> int:
-        """Send what waits. Returns how many could not be sent."""
+        """Send what waits. Returns 0, or the errno for which some of it could not be sent."""
         waiting, self.waiting = self.waiting, 0
-        return self._outward.send(sock.fileno(), 0, waiting)
+        lost = self._outward.send(sock.fileno(), 0, waiting)
+        return ctypes.get_errno() if lost else 0
 
 
 class Inbox:

@@ -158,7 +158,10 @@ class Upstreams:
             for exchange in part:
                 bundle.put(self._enter(flight, exchange), exchange.packet)
             flight.uses += len(part)
-            if bundle.send(flight.socket):  # an ICMP error that was waiting, mostly: nobody listens there
+            failed = bundle.send(flight.socket)
+            # A full buffer of our own loses packets as the network may: they are sent again in time. Else it is an ICMP
+            # error that was waiting, mostly: nobody listens there.
+            if failed and failed not in OURS:
                 self._later_unreachable(list(dict.fromkeys(flight.exchanges.values())))
 
     def _later_unreachable(self, exchanges: list[Exchange], ours: bool = False) -> None:

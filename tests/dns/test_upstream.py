@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import socket
 from typing import Any
 
 import pytest
 
 from filterd.dns import upstream as module
+from filterd.dns.batch import Bundle
 from filterd.dns.upstream import Upstreams, is_near, parse_upstream
 from tests import schools
 from tests.dns.parts import PLAIN, Parts, run, until
@@ -260,3 +262,21 @@ def test_an_upstream_that_is_slower_than_one_attempt_is_still_heard(source_ports
     with Upstream() as server:
         server.held.add("slow.example.org")
         run(story, dataclasses.replace(schools.POLICY, source_ports=source_ports), (server.url,))
+
+
+@pytest.mark.parametrize(("error", "timeouts"), [(errno.EAGAIN, 0), (errno.ECONNREFUSED, 1)])
+def test_a_full_buffer_of_our_own_is_not_held_against_the_upstream(error: int, timeouts: int) -> None:
+    class Failing(Bundle):
+        def send(self, sock: socket.socket) -> int:
+            super().send(sock)
+            return error
+
+    async def story(parts: Parts) -> None:
+        parts.upstreams._bundle = Failing()
+        listener = Listener()
+        ask(parts, listener, "name")
+        await until(lambda: len(listener.replies) == 1)
+        assert parts.forwarder.upstreams.all[0].timeouts == timeouts
+
+    with Upstream() as server:
+        run(story, dataclasses.replace(schools.POLICY, source_ports="pool"), (server.url,))
