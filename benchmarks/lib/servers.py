@@ -6,6 +6,7 @@ Every server listens on a port of 127.0.0.1, is pinned to the server's CPU and f
 
 from __future__ import annotations
 
+import abc
 import base64
 import getpass
 import shutil
@@ -38,7 +39,7 @@ class Place:
     names: int
 
 
-class Server:
+class Server(abc.ABC):
     """One DNS server process. A subclass says how it is configured, called and told to take a new table."""
 
     kind = ""
@@ -58,15 +59,17 @@ class Server:
         return "" if shutil.which(cls.program) else f"{cls.program} is not installed"
 
     @classmethod
+    @abc.abstractmethod
     def version(cls) -> str:
-        raise NotImplementedError
+        """Its name and number, for the report."""
 
+    @abc.abstractmethod
     def configure(self) -> None:
         """Write all files the server needs; not part of any time measured."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """What starts it."""
 
     def reload(self) -> Callable[[], None] | None:
         """What makes the running server take its table anew, or None where it only can be restarted."""

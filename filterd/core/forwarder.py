@@ -52,7 +52,7 @@ class Forwarder:
         self.cache = AnswerCache(self.limits.cache_bytes)
         self.counters: dict[Counted, list[int]] = {}
         self.rcodes: dict[tuple[str, int], int] = {}  # replies without a verdict: (transport, RCODE) -> count
-        self.cache_hits = self.cache_misses = self.stale_answers = self.coalesced = 0
+        self.cache_hits = self.cache_misses = self.stale_answers = self.coalesced = self.memo_recalls = 0
         self._pending: dict[bytes, Exchange] = {}
         self._due: deque[tuple[float, Exchange]] = deque()
         self._failures: dict[bytes, float] = {}
@@ -105,6 +105,7 @@ class Forwarder:
             known = self.memo.recall(row.index, transport, packet, now)
             if known is not None:
                 known[2][0] += 1
+                self.memo_recalls += 1
                 return packet[:2] + known[1]
         key = query.key
         snapshot = self.snapshot

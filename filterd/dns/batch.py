@@ -1,8 +1,8 @@
 """Up to 64 datagrams with one system call in and one out: recvmmsg(2) and sendmmsg(2) on buffers made once.
 
-Against `recvfrom` and `sendto` for each packet this saved a quarter of all CPU (docs/decisions); Python's socket module
-does not have the two calls. Layouts are those of <sys/socket.h> on 64-bit Linux. A reply is written over its query, so
-it leaves from the same slot to the same address, and nothing is allocated but the bytes that are looked up.
+Against `recvfrom` and `sendto` for each packet this saves a good part of all CPU (docs/decisions/0001); Python's socket
+module does not have the two calls. Layouts are those of <sys/socket.h> on 64-bit Linux. A reply is written over its
+query, so it leaves from the same slot to the same address, and nothing is allocated but the bytes that are looked up.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def _counters(worker: Parts) -> Counts:
     forwarder, clients = worker.forwarder, worker.clients
     counts: Counts = {("queries", *key): cell[0] for key, cell in forwarder.counters.items()}
     counts |= {("errors", transport, rcode): n for (transport, rcode), n in forwarder.rcodes.items()}
-    counts["cache_hits", "memo"] = sum(udp.memo_hits for udp in worker.udp)
+    counts["cache_hits", "memo"] = sum(udp.memo_hits for udp in worker.udp) + forwarder.memo_recalls
     counts["cache_hits", "answers"] = forwarder.cache_hits
     counts["cache_misses",] = forwarder.cache_misses
     counts["stale",] = forwarder.stale_answers

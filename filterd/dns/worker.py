@@ -1,8 +1,8 @@
 """One worker: the sockets the parent lent it, one event loop, one forwarder. Reads files, writes none.
 
-Started as `python -m filterd.dns.worker JSON`; the JSON names inherited file descriptors. It serves whatever the parent
-last told it (policy and overrides in the message, so a full disk stops nothing; the table as a directory that was
-verified before) and goes on if the parent falls silent. It ends when the parent's end of the channel closes.
+`dns.supervisor` starts it with JSON that names inherited file descriptors. It serves whatever the parent last told it
+(policy and overrides in the message, so a full disk stops nothing; the table as a directory that was verified before)
+and goes on if the parent falls silent. It ends when the parent's end of the channel closes.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ async def serve(hot: HotSelector, assignment: dict[str, Any], control: socket.so
         loop.add_signal_handler(signal.SIGTERM, worker.stopped.set)
         await worker.listen(assignment)
         await worker.talk(control)
-        # Questions make no circles, and looking for them cost a fifth of every miss; TCP connections do, in asyncio.
+        # Questions make no circles, and looking for them was a good part of every miss; TCP connections do, in asyncio.
         # `_second` looks when many objects have come up (docs/decisions/0014); what is there by now lives on.
         gc.collect()
         gc.freeze()

@@ -6,7 +6,6 @@ Every process that decides builds its snapshots from here; in a DNS worker the p
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,6 @@ from filterd.store import policies, tables
 log = logging.getLogger("filterd.live")
 
 NO_TABLE = ""
-POINTER = "CURRENT"  # `store.tables` writes it; here only to tell whether what it says can be read
 
 
 @dataclass(slots=True)
@@ -91,8 +89,9 @@ class Published:
         return False
 
     def _poll_table(self) -> bool:
-        wanted = tables.current(self.state_dir) or NO_TABLE
-        lost = self._pointer_is_lost(wanted)
+        pointed = tables.pointed(self.state_dir)
+        wanted = pointed or tables.current(self.state_dir) or NO_TABLE
+        lost = bool(wanted) and not pointed
         gone = self.table is not None and not self.table.is_dir()
         if (wanted, lost, gone) == self._table_seen:
             return False
@@ -103,20 +102,10 @@ class Published:
             return False
         changed = self._take_table([wanted] + [g for g in tables.generations(self.state_dir) if g != wanted])
         if lost:
-            self._fault("table", f"{POINTER} is missing or damaged; in force: {self.generation or 'no table'}")
+            self._fault("table", f"CURRENT is missing or damaged; in force: {self.generation or 'no table'}")
         elif self.generation == wanted:
             self._clear("table")
         return changed
-
-    def _pointer_is_lost(self, wanted: str) -> bool:
-        """Whether `wanted` is a guess: CURRENT does not say it, nor did somebody replace CURRENT just now."""
-        if not wanted:
-            return False
-        try:
-            said = (self.state_dir / POINTER).read_bytes()[:80].strip()
-        except OSError:
-            said = b""
-        return said != wanted.encode() and tables.current(self.state_dir) == wanted
 
     def _take_table(self, candidates: list[str]) -> bool:
         """Put the first good one in force; what is in force is better than anything behind it."""
@@ -187,7 +176,7 @@ def open_published(config_dir: Path, state_dir: Path) -> Published:
     kept: Policy | None
     try:
         kept = policies.load(state_dir)
-    except (OSError, ValueError, json.JSONDecodeError):
+    except (OSError, ValueError):
         kept = None
     problem: ConfigError | None = None
     if kept is None or kept.digest != files.digest(config_dir):

@@ -49,11 +49,16 @@ def current(state_dir: Path) -> str | None:
 
     Where CURRENT is missing or damaged it is the newest on disk: one bad little file must not open the whole school.
     """
+    return pointed(state_dir) or next(iter(generations(state_dir)), None)
+
+
+def pointed(state_dir: Path) -> str | None:
+    """The generation that CURRENT names, or None where it is missing or damaged."""
     try:
         text = (state_dir / "CURRENT").read_bytes()[:80].decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
-        text = ""
-    return text if _GENERATION.fullmatch(text) else next(iter(generations(state_dir)), None)
+        return None
+    return text if _GENERATION.fullmatch(text) else None
 
 
 def generations(state_dir: Path) -> list[str]:

@@ -1156,3 +1156,16 @@ def test_misses_leave_no_circles_for_a_collector():
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_what_the_old_generation_of_the_memo_answers_counts_as_a_memo_hit() -> None:
+    forwarder = Forwarder(schools.snapshot(schools.with_limits(memo_bytes=1 << 13)), 1, lambda: 0.0)
+    row = schools.row(forwarder.snapshot, "3a")
+    blocked = [schools.query(f"n{i}.localhost") for i in range(40)]
+    for packet in blocked:
+        assert forwarder.query(packet, UDP, row, None, 0.0)
+    assert forwarder.memo.has_old
+    before = forwarder.memo_recalls
+    oldest = next(packet for packet in reversed(blocked) if packet[2:] not in forwarder.memo.young(row.index, UDP))
+    assert forwarder.query(oldest, UDP, row, None, 0.0)
+    assert forwarder.memo_recalls == before + 1
