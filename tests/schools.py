@@ -25,6 +25,7 @@ from filterd.core.policy import (
     Service,
     Text,
     Tier,
+    Upstream,
 )
 from filterd.core.snapshot import Snapshot
 from filterd.core.table import Table, TableSource
@@ -47,7 +48,7 @@ POLICY = Policy(
     workers=1,
     networks=("127.0.0.0/8", "10.0.0.0/8", "fd00::/16"),
     unknown_client_tier="tieu-hoc",
-    upstreams=("udp://127.0.0.1:5399", "udp://127.0.0.2:5399"),
+    upstreams=(Upstream("udp://127.0.0.1:5399"), Upstream("udp://127.0.0.2:5399")),
     source_ports="auto",
     block_answer=BlockAnswer("gateway", "10.0.0.1", "fd00::1", BOX),
     limits=Limits(),

@@ -51,7 +51,7 @@ def summary(policy: Policy, found: Configuration) -> list[tuple[str, str]]:
         ("school", f"{policy.school_name.vi} / {policy.school_name.en} ({policy.school_code}), {policy.time_zone}"),
         ("listen", f"{', '.join(policy.listen)}; metrics {policy.metrics or 'off'}; workers {policy.workers}"),
         ("networks", f"{', '.join(policy.networks)}; unknown clients: {unknown}"),
-        ("upstreams", f"{', '.join(policy.upstreams)}; source ports {policy.source_ports}"),
+        ("upstreams", f"{', '.join(u.url for u in policy.upstreams)}; source ports {policy.source_ports}"),
         ("blocked", f"answer {policy.block_answer.mode}"),
         ("tiers", ", ".join(tiers)),
         ("classes", f"{len(kinds['classroom'])}: {_some(kinds['classroom'])}"),

@@ -17,7 +17,7 @@ from filterd.cli.state import state_directory
 @config_option
 @state_option
 @click.option("--listen", multiple=True, metavar="ADDR:PORT", help="Listen here instead (repeatable).")
-@click.option("--upstream", "upstreams", multiple=True, metavar="udp://ADDR:PORT", help="Ask here (repeatable).")
+@click.option("--upstream", "upstreams", multiple=True, metavar="URL", help="Ask here (repeatable).")
 @click.option("--workers", type=click.IntRange(1, 16), help="Worker processes.")
 @click.option("--metrics", metavar="ADDR:PORT", help="Prometheus metrics here instead.")
 def run(
@@ -33,9 +33,10 @@ def run(
     Flags override school.yaml. A changed configuration, table or override is taken up within a second; a wrong one
     never: what was in force stays.
     """
+    from filterd.core.policy import Upstream
+    from filterd.core.servers import parse
     from filterd.dns.parent import Flags, Parent
     from filterd.dns.sockets import parse_address
-    from filterd.dns.upstream import parse_upstream
     from filterd.live.published import open_published
 
     logging.basicConfig(format="filterd: %(message)s", level=logging.INFO, stream=sys.stderr)
@@ -43,7 +44,7 @@ def run(
         for address in (*listen, *([metrics] if metrics else [])):
             parse_address(address)
         for url in upstreams:
-            parse_upstream(url)
+            parse(Upstream(url))
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
     published = open_published(config_dir, state_directory(config_dir, state_dir))

@@ -28,6 +28,7 @@ from filterd.core.policy import (
     Service,
     Text,
     Tier,
+    Upstream,
 )
 from filterd.core.source import Source
 
@@ -61,7 +62,7 @@ def to_policy(models: Models, digest: str, cpus: int) -> Policy:
         workers=school.workers or max(1, min(AUTO_WORKERS, cpus)),
         networks=_once(school.networks),
         unknown_client_tier=school.unknown_client.tier if school.unknown_client else None,
-        upstreams=_once(school.upstreams),
+        upstreams=tuple(Upstream(url) for url in _once(school.upstreams)),
         source_ports=school.source_ports,
         block_answer=BlockAnswer(**school.block_answer.model_dump()),
         limits=_limits(school.limits),

@@ -14,7 +14,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-FORMAT = 1  # raise it whenever a field changes meaning; a policy of another format is compiled anew
+FORMAT = 2  # raise it whenever a field changes meaning; a policy of another format is compiled anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,14 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
+class SafeChoice:
+    """One engine's mode in a tier; engines that are off are not listed."""
+
+    engine: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tier:
     id: str
     name: Text
@@ -41,6 +49,30 @@ class Tier:
     pupils: bool = True  # short TTLs, and fail-closed rules apply
     enforce: str = "block"  # "block" | "observe"
     observe_until: int | None = None  # Unix seconds; required with "observe"
+    safe_search: tuple[SafeChoice, ...] = ()
+    strip_ech: bool = False  # Encrypted Client Hello keys are taken out of HTTPS and SVCB answers
+    refuse_quic: bool = False  # h3 is taken out of them
+
+
+@dataclass(frozen=True, slots=True)
+class SafeMode:
+    """What an engine's hosts answer in one mode: a CNAME to `target`, or these addresses themselves."""
+
+    id: str  # "on"; for YouTube "strict" | "moderate"
+    target: str | None = None
+    ipv4: tuple[str, ...] = ()
+    ipv6: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SafeEngine:
+    """A search engine with a safe mode behind DNS. `hosts` are exactly these names, nothing below them."""
+
+    id: str
+    name: Text
+    hosts: tuple[str, ...]
+    modes: tuple[SafeMode, ...]
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +145,90 @@ class BlockAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Upstream:
+    """A resolver: `udp://9.9.9.9:53`, `tcp://...`, `tls://dns.quad9.net:853`, `https://dns.quad9.net/dns-query`.
+
+    `addresses` are where to connect when the URL holds a name, so that no resolver is needed to find the resolver;
+    `ca` is a file of certificates to trust instead of the system's.
+    """
+
+    url: str
+    addresses: tuple[str, ...] = ()
+    ca: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Questions for a zone and all below it go to these upstreams instead; "" in `Policy.routes` does not occur."""
+
+    zone: str
+    upstreams: tuple[Upstream, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebinding:
+    """Private addresses in answers from outside are refused, but below these names."""
+
+    protect: bool = True
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRecord:
+    """One record of the school's own. `data` is the RDATA on the wire, uncompressed, in hex."""
+
+    name: str
+    qtype: int
+    ttl_s: int
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """Names of devices from a DHCP server's file, below `domain`, told only to clients of these tiers."""
+
+    domain: str
+    files: tuple[str, ...]
+    tiers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What the school itself knows. Names below a zone that have no record do not exist."""
+
+    zones: tuple[str, ...] = ()
+    records: tuple[LocalRecord, ...] = ()
+    leases: Leases | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewlySeen:
+    """Registrable domains that this school first asked for less than `days` ago belong to `category`."""
+
+    category: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Encrypted:
+    """DNS over TLS and over HTTPS for clients. `name` is what the certificate is for; paths are files of the box."""
+
+    name: str
+    certificate: str
+    key: str
+    dot: tuple[str, ...] = ()  # "192.168.1.2:853"
+    doh: tuple[str, ...] = ()  # "192.168.1.2:443"
+    path: str = "/dns-query"
+    ddr: bool = True  # told to clients that ask for _dns.resolver.arpa (RFC 9462)
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     queries_per_second: int = 200  # per client address
     burst: int = 1000
+    prefix_queries_per_second: int = 2000  # per IPv4 /24 or IPv6 /56
+    prefix_burst: int = 10000
+    slip: int = 2  # every so many-th question over the limit hears TC=1, so a real client can go on over TCP; 0: none
     memo_bytes: int = 16 << 20
     cache_bytes: int = 24 << 20
     min_ttl_s: int = 0
@@ -139,7 +252,7 @@ class Policy:
     workers: int
     networks: tuple[str, ...]
     unknown_client_tier: str | None  # None: refuse
-    upstreams: tuple[str, ...]  # "udp://9.9.9.9:53"
+    upstreams: tuple[Upstream, ...]
     source_ports: str  # "auto" | "fresh" | "pool"
     block_answer: BlockAnswer
     limits: Limits
@@ -150,6 +263,13 @@ class Policy:
     places: tuple[Place, ...]
     names: tuple[SchoolName, ...]
     floor: Floor
+    routes: tuple[Route, ...] = ()
+    rebinding: Rebinding = Rebinding()
+    engines: tuple[SafeEngine, ...] = ()
+    local: Local = Local()
+    newly_seen: NewlySeen | None = None
+    encrypted: Encrypted | None = None
+    case_randomisation: bool = True  # QNAMEs go upstream in random case where the upstream echoes it
     digest: str = ""  # SHA-256 of the YAML files it came from, hex
     format: int = field(default=FORMAT)
 

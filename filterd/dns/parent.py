@@ -114,7 +114,7 @@ class Parent:
             "policy": published.policy.to_json(),
             "table": str(published.table) if published.table is not None else None,
             "overrides": published.overrides.to_json(),
-            "upstreams": list(self._flags.upstreams or published.policy.upstreams),
+            "upstreams": list(self._flags.upstreams),
         }
 
     def _hang_up(self) -> None:

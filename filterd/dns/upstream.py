@@ -14,9 +14,10 @@ import os
 import socket
 from time import monotonic
 from typing import Final, cast
-from urllib.parse import urlsplit
 
 from filterd.core.exchange import Exchange
+from filterd.core.policy import Upstream
+from filterd.core.servers import parse
 from filterd.core.upstreams import NOBODY
 from filterd.dns.batch import BATCH, Bundle, Inbox
 from filterd.dns.desk import Desk
@@ -65,19 +66,6 @@ class Ticket:
         self.before = before
 
 
-def parse_upstream(url: str) -> tuple[str, int]:
-    """`udp://9.9.9.9:53` or `udp://[2620:fe::fe]:53` as (address, port). Raises ValueError."""
-    try:
-        parts = urlsplit(url)
-        address, port = ipaddress.ip_address(parts.hostname or ""), parts.port or 53
-        good = parts.scheme == "udp" and not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError(f"{url!r} is not udp://ADDRESS:PORT, as udp://9.9.9.9:53 or udp://[2620:fe::fe]:53")
-    return str(address), port
-
-
 def is_near(address: str) -> bool:
     """Whether an upstream is on this box or in a private network, where a pool of ports is safe."""
     parsed = ipaddress.ip_address(address)
@@ -99,7 +87,7 @@ class Upstreams:
         self._random = b""
         self._random_at = RANDOM_BYTES
 
-    def configure(self, urls: tuple[str, ...], source_ports: str) -> None:
+    def configure(self, servers: tuple[Upstream, ...], source_ports: str) -> None:
         """Use these upstreams from now on."""
         for carrier in self._carriers:
             carrier.index = NOBODY
@@ -108,10 +96,11 @@ class Upstreams:
             exchanges, carrier.waiting = carrier.waiting, []
             self._later_unreachable(exchanges)
         self._carriers = []
-        for index, url in enumerate(urls):
-            address = parse_upstream(url)
-            pool = source_ports == "pool" or (source_ports == "auto" and is_near(address[0]))
-            self._carriers.append(Carrier(index, address, pool))
+        for index, upstream in enumerate(servers):
+            server = parse(upstream)
+            address = server.addresses[0]
+            pool = source_ports == "pool" or (source_ports == "auto" and is_near(address))
+            self._carriers.append(Carrier(index, (address, server.port), pool))
 
     def close(self) -> None:
         for flight in list(self._flights.values()):

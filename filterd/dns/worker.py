@@ -23,6 +23,7 @@ from typing import Any, Final
 from filterd.core.forwarder import Forwarder
 from filterd.core.overrides import Overrides
 from filterd.core.policy import Policy
+from filterd.core.servers import plan
 from filterd.core.snapshot import Snapshot
 from filterd.dns.channel import Channel, receive_one
 from filterd.dns.clients import Clients
@@ -50,15 +51,14 @@ class Worker:
     ) -> None:
         self._loop = loop
         self.hot = hot
-        self._orders = orders
         self._wall = time.time()  # the timetable's clock at the last look
         snapshot = self._snapshot(orders, None)
-        urls = tuple(orders["upstreams"])
-        self.forwarder = Forwarder(snapshot, len(urls), time.time)
+        self._plan = plan(snapshot.policy, tuple(orders["upstreams"]))
+        self.forwarder = Forwarder(snapshot, len(self._plan.servers), time.time)
         self.clients = Clients(self.forwarder)
         self.desk = Desk(loop, hot, self.forwarder)
         self.upstreams = self.desk.upstream = Upstreams(loop, tasks, hot, self.desk)
-        self.upstreams.configure(urls, snapshot.policy.source_ports)
+        self.upstreams.configure(self._plan.servers, snapshot.policy.source_ports)
         self.tcp = TcpServer(self.forwarder, self.clients, self.desk)
         self.udp: list[UdpListener] = []
         self.stopped = asyncio.Event()
@@ -100,13 +100,11 @@ class Worker:
             if self._channel is not None:
                 self._channel.send({"refused": f"{error}; in force: {self._describe()}"})
             return
-        if (orders["upstreams"], snapshot.policy.source_ports) != (
-            self._orders["upstreams"],
-            self.forwarder.snapshot.policy.source_ports,
-        ):
-            self.upstreams.configure(tuple(orders["upstreams"]), snapshot.policy.source_ports)
-            self.forwarder.use_upstreams(len(orders["upstreams"]))
-        self._orders = orders
+        found = plan(snapshot.policy, tuple(orders["upstreams"]))
+        if (found, snapshot.policy.source_ports) != (self._plan, self.forwarder.snapshot.policy.source_ports):
+            self.upstreams.configure(found.servers, snapshot.policy.source_ports)
+            self.forwarder.use_upstreams(len(found.servers))
+        self._plan = found
         self._use(snapshot)
         if self._channel is not None:
             self._channel.send({"swapped": self._describe(), "took_s": monotonic() - started})

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from filterd.core.forwarder import Forwarder
-from filterd.core.policy import Policy
+from filterd.core.policy import Policy, Upstream
 from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
 from filterd.dns.hot import HotSelector
@@ -29,7 +29,7 @@ class Parts:
         self.clients = Clients(self.forwarder)
         self.desk = Desk(self.loop, hot, self.forwarder)
         self.upstreams = self.desk.upstream = Upstreams(self.loop, tasks, hot, self.desk)
-        self.upstreams.configure(upstreams, policy.source_ports)
+        self.upstreams.configure(tuple(Upstream(url) for url in upstreams), policy.source_ports)
 
 
 def run(

@@ -9,36 +9,14 @@ from typing import Any
 
 import pytest
 
+from filterd.core import policy
 from filterd.dns import upstream as module
 from filterd.dns.batch import Bundle
-from filterd.dns.upstream import Upstreams, is_near, parse_upstream
+from filterd.dns.upstream import Upstreams, is_near
 from tests import schools
 from tests.dns.parts import PLAIN, Parts, run, until
 from tests.running import free_port
 from tests.upstreams import Question, Upstream, silent
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("udp://9.9.9.9:53", ("9.9.9.9", 53)), ("udp://9.9.9.9", ("9.9.9.9", 53)),
-        ("udp://[2620:fe::fe]:5353", ("2620:fe::fe", 5353)), ("UDP://127.0.0.1:5399", ("127.0.0.1", 5399)),
-    ],
-)  # fmt: skip
-def test_an_upstream_is_understood(url: str, expected: tuple[str, int]) -> None:
-    assert parse_upstream(url) == expected
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "", "9.9.9.9", "9.9.9.9:53", "udp://", "udp://dns.example:53", "tls://9.9.9.9:853", "udp://9.9.9.9:99999",
-        "udp://9.9.9.9:53/path", "udp://9.9.9.9:53?x", "udp://2620:fe::fe:53", "udp://[2620:fe::fe", "udp://a@9.9.9.9",
-    ],
-)  # fmt: skip
-def test_what_is_no_upstream_is_refused_with_an_example(url: str) -> None:
-    with pytest.raises(ValueError, match="is not udp://ADDRESS:PORT, as udp://"):
-        parse_upstream(url)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +196,7 @@ def test_other_upstreams_are_used_from_the_next_question_on() -> None:
         listener = Listener()
         ask(parts, listener, "one")
         await until(lambda: len(listener.replies) == 1)
-        parts.upstreams.configure((new.url,), "pool")
+        parts.upstreams.configure((policy.Upstream(new.url),), "pool")
         parts.forwarder.use_upstreams(1)
         ask(parts, listener, "two")
         await until(lambda: len(listener.replies) == 2)
@@ -236,7 +214,7 @@ def test_what_waited_for_the_old_upstreams_is_asked_again(sent: bool) -> None:
         ask(parts, listener, "one")
         if sent:
             await until(lambda: old.questions)
-        parts.upstreams.configure((new.url,), "pool")
+        parts.upstreams.configure((policy.Upstream(new.url),), "pool")
         parts.forwarder.use_upstreams(1)
         await until(lambda: listener.replies)
         assert listener.replies[0][3] & 15 == 0
