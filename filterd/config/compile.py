@@ -10,10 +10,13 @@ import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from filterd.config import compile_search
 from filterd.config.schema import Bilingual, Observed
 from filterd.config.schema_people import Classes, Contacts, PlaceModel
 from filterd.config.schema_rules import FloorFile, NameEntry, Names, Profiles, RuleSet, Services, Tiers
+from filterd.config.schema_rules import Tier as TierModel
 from filterd.config.schema_school import LimitsModel, School
+from filterd.config.schema_search import SafeSearch
 from filterd.config.schema_sources import SourceModel
 from filterd.core.policy import (
     BlockAnswer,
@@ -47,6 +50,7 @@ class Models:
     services: Services
     names: Names
     contacts: Contacts
+    safesearch: SafeSearch
 
 
 def to_policy(models: Models, digest: str, cpus: int) -> Policy:
@@ -69,14 +73,12 @@ def to_policy(models: Models, digest: str, cpus: int) -> Policy:
         categories=tuple(
             Category(i, _text(c.name), _text(c.text), c.answer) for i, c in models.tiers.categories.items()
         ),
-        tiers=tuple(
-            Tier(i, _text(t.name), _once(t.block), t.pupils, t.enforce, _until(t, zone))
-            for i, t in models.tiers.tiers.items()
-        ),
+        tiers=tuple(_tier(i, t, models.safesearch, zone) for i, t in models.tiers.tiers.items()),
         profiles=_profiles(models.profiles, models.services),
         services=tuple(
             Service(i, _text(s.name), _once(s.names), s.category) for i, s in models.services.services.items()
-        ),
+        )
+        + compile_search.unsafe(models.safesearch, models.tiers),
         places=tuple(_place(p, "classroom", zone) for p in models.classes.classrooms)
         + tuple(_place(p, "room", zone) for p in models.classes.rooms),
         names=tuple(_name(e, True) for e in models.names.allow) + tuple(_name(e, False) for e in models.names.block),
@@ -84,6 +86,7 @@ def to_policy(models: Models, digest: str, cpus: int) -> Policy:
             categories=_once(models.floor.categories),
             must_allow=_once((*models.floor.must_allow, *(n for c in models.contacts.contacts for n in c.names))),
         ),
+        engines=compile_search.engines(models.safesearch),
         digest=digest,
     )
 
@@ -125,6 +128,20 @@ def _until(owner: Observed, zone: zoneinfo.ZoneInfo) -> int | None:
         return None
     after = owner.observe_until + datetime.timedelta(days=1)
     return int(datetime.datetime.combine(after, datetime.time(), zone).timestamp())
+
+
+def _tier(ident: str, tier: TierModel, search: SafeSearch, zone: zoneinfo.ZoneInfo) -> Tier:
+    return Tier(
+        id=ident,
+        name=_text(tier.name),
+        block=_once(tier.block),
+        pupils=tier.pupils,
+        enforce=tier.enforce,
+        observe_until=_until(tier, zone),
+        safe_search=compile_search.choices(tier.safe_search, tier.pupils, search),
+        strip_ech=tier.pupils if tier.ech is None else tier.ech == "strip",
+        refuse_quic=tier.pupils if tier.quic is None else tier.quic == "refuse",
+    )
 
 
 def _limits(limits: LimitsModel) -> Limits:

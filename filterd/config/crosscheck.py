@@ -53,6 +53,7 @@ REFERENCES: tuple[tuple[str, str, str], ...] = (
     ("names.yaml", "allow.*.classes.*", "class or room"),
     ("names.yaml", "block.*.classes.*", "class or room"),
     ("sources.yaml", "sources.*.category", "category"),
+    ("safesearch.yaml", "without_safe_mode.category", "category"),
 )
 
 

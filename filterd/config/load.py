@@ -19,6 +19,7 @@ from filterd.config.compile import Models
 from filterd.config.schema_people import Classes, Contacts
 from filterd.config.schema_rules import FloorFile, Names, Profiles, Services, Tiers
 from filterd.config.schema_school import School
+from filterd.config.schema_search import SafeSearch
 from filterd.config.schema_sources import Sources
 from filterd.config.yamltree import Tree
 from filterd.core.policy import Policy
@@ -34,7 +35,9 @@ POLICY_MODELS: dict[str, type[BaseModel]] = {
     "services.yaml": Services,
     "names.yaml": Names,
     "contacts.yaml": Contacts,
+    "safesearch.yaml": SafeSearch,
 }
+OPTIONAL = frozenset({"safesearch.yaml"})  # a directory without them says what their models say by default
 DEFAULT_STATE_DIR = "var"
 
 
@@ -89,7 +92,8 @@ def state_dir(config_dir: Path) -> Path:
 def _policy(stage: _Stage) -> tuple[Policy, Models, Mapping[str, BaseModel]]:
     digest_read = stage.read_policies(POLICY_MODELS)
     checked = stage.finish()
-    models = Models(**{name.removesuffix(".yaml"): checked[name] for name in POLICY_MODELS})  # type: ignore[arg-type]
+    found = {name: checked[name] if name in checked else model() for name, model in POLICY_MODELS.items()}
+    models = Models(**{name.removesuffix(".yaml"): model for name, model in found.items()})  # type: ignore[arg-type]
     return compiler.to_policy(models, digest_read, len(os.sched_getaffinity(0))), models, checked
 
 
@@ -120,7 +124,7 @@ class _Stage:
         for name, model in wanted.items():
             if name in contents:
                 self._stage(files.POLICIES, name, contents[name], model)
-            else:
+            elif name in failed or name not in OPTIONAL:
                 self._missing(files.POLICIES, name, failed.get(name, "is missing"), contents)
         return files.digest_of(contents)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from filterd.config import units
 from filterd.config.schema import Answer, Bilingual, Emptiable, Id, Line, Observed, RuleName, Strict
+from filterd.config.schema_search import Choice
 
 
 def _grades(value: str) -> str:
@@ -44,6 +45,12 @@ class Tier(Observed):
     """Whether pupils are in it: answers live shorter, doubts close. Required."""
     block: list[Id]
     """Categories that are closed; the floor's are closed anyway."""
+    safe_search: Choice | None = None
+    """`on`, `off`, or a map of engines of safesearch.yaml. Default: on for pupils, off for others."""
+    ech: Literal["strip", "keep"] | None = None
+    """Whether Encrypted Client Hello is taken out of answers (RFC 9848). Default: strip for pupils, keep for others."""
+    quic: Literal["refuse", "allow"] | None = None
+    """Whether HTTP/3 is taken out of answers (RFC 9460). Default: refuse for pupils, allow for others."""
 
 
 class Tiers(Strict):
