@@ -9,8 +9,9 @@ import datetime
 import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
-from filterd.config import compile_search
+from filterd.config import compile_dns, compile_search
 from filterd.config.schema import Bilingual, Observed
 from filterd.config.schema_people import Classes, Contacts, PlaceModel
 from filterd.config.schema_rules import FloorFile, NameEntry, Names, Profiles, RuleSet, Services, Tiers
@@ -23,6 +24,7 @@ from filterd.core.policy import (
     Category,
     Floor,
     Limits,
+    NewlySeen,
     Place,
     Policy,
     Profile,
@@ -31,7 +33,6 @@ from filterd.core.policy import (
     Service,
     Text,
     Tier,
-    Upstream,
 )
 from filterd.core.source import Source
 
@@ -53,8 +54,8 @@ class Models:
     safesearch: SafeSearch
 
 
-def to_policy(models: Models, digest: str, cpus: int) -> Policy:
-    """The policy. `digest` of the files it came from; `cpus` settles `workers: auto`."""
+def to_policy(models: Models, digest: str, cpus: int, config_dir: Path) -> Policy:
+    """The policy. `digest` of the files it came from; `cpus` settles `workers: auto`, `config_dir` relative paths."""
     school = models.school
     zone = zoneinfo.ZoneInfo(school.time_zone)
     return Policy(
@@ -66,7 +67,7 @@ def to_policy(models: Models, digest: str, cpus: int) -> Policy:
         workers=school.workers or max(1, min(AUTO_WORKERS, cpus)),
         networks=_once(school.networks),
         unknown_client_tier=school.unknown_client.tier if school.unknown_client else None,
-        upstreams=tuple(Upstream(url) for url in _once(school.upstreams)),
+        upstreams=compile_dns.upstreams(school.upstreams, config_dir),
         source_ports=school.source_ports,
         block_answer=BlockAnswer(**school.block_answer.model_dump()),
         limits=_limits(school.limits),
@@ -86,7 +87,12 @@ def to_policy(models: Models, digest: str, cpus: int) -> Policy:
             categories=_once(models.floor.categories),
             must_allow=_once((*models.floor.must_allow, *(n for c in models.contacts.contacts for n in c.names))),
         ),
+        routes=compile_dns.routes(school, config_dir),
+        rebinding=compile_dns.rebinding(school),
         engines=compile_search.engines(models.safesearch),
+        newly_seen=NewlySeen(school.newly_seen.category, school.newly_seen.days) if school.newly_seen else None,
+        encrypted=compile_dns.encrypted(school, config_dir),
+        case_randomisation=school.case_randomisation,
         digest=digest,
     )
 
@@ -148,6 +154,9 @@ def _limits(limits: LimitsModel) -> Limits:
     return Limits(
         queries_per_second=limits.queries_per_second,
         burst=limits.burst,
+        prefix_queries_per_second=limits.prefix_queries_per_second,
+        prefix_burst=limits.prefix_burst,
+        slip=limits.slip,
         memo_bytes=limits.memo,
         cache_bytes=limits.cache,
         min_ttl_s=limits.min_ttl,

@@ -94,7 +94,8 @@ def _policy(stage: _Stage) -> tuple[Policy, Models, Mapping[str, BaseModel]]:
     checked = stage.finish()
     found = {name: checked[name] if name in checked else model() for name, model in POLICY_MODELS.items()}
     models = Models(**{name.removesuffix(".yaml"): model for name, model in found.items()})  # type: ignore[arg-type]
-    return compiler.to_policy(models, digest_read, len(os.sched_getaffinity(0))), models, checked
+    cpus = len(os.sched_getaffinity(0))
+    return compiler.to_policy(models, digest_read, cpus, stage.config_dir.absolute()), models, checked
 
 
 def _sources(checked: Mapping[str, BaseModel]) -> tuple[Source, ...]:

@@ -46,6 +46,10 @@ def _absent_is_empty(value: Any) -> Any:
     return [] if value is None else value
 
 
+def _absent_is_empty_map(value: Any) -> Any:
+    return {} if value is None else value
+
+
 Id = Annotated[str, AfterValidator(units.identifier)]
 RuleName = Annotated[str, AfterValidator(units.rule_name)]
 Domain = Annotated[str, AfterValidator(units.domain)]
@@ -54,7 +58,6 @@ Interface = Annotated[str, AfterValidator(units.interface)]
 IPv4 = Annotated[str, AfterValidator(units.ipv4)]
 IPv6 = Annotated[str, AfterValidator(units.ipv6)]
 Endpoint = Annotated[str, AfterValidator(units.endpoint)]
-Upstream = Annotated[str, AfterValidator(units.upstream)]
 TimeZone = Annotated[str, AfterValidator(units.time_zone)]
 Phone = Annotated[str, AfterValidator(units.phone)]
 WebUrl = Annotated[str, AfterValidator(units.web_url)]
@@ -63,6 +66,8 @@ Day = Annotated[datetime.date, BeforeValidator(units.day)]
 Line = Annotated[str, Field(max_length=400), AfterValidator(_no_control_characters)]
 Emptiable = BeforeValidator(_absent_is_empty)
 """On a list: the key with nothing behind it means the empty list."""
+EmptiableMap = BeforeValidator(_absent_is_empty_map)
+"""The same on a map."""
 Answer = Literal["gateway", "zero", "nxdomain"]
 
 

@@ -11,6 +11,7 @@ from filterd.config.schema import (
     Answer,
     Bilingual,
     Domain,
+    EmptiableMap,
     Endpoint,
     Id,
     IPv4,
@@ -19,9 +20,9 @@ from filterd.config.schema import (
     Network,
     Strict,
     TimeZone,
-    Upstream,
     between,
 )
+from filterd.config.schema_dns import EncryptedModel, NewlySeenModel, RebindingModel, Upstreams, Zone
 from filterd.core.policy import Limits
 
 DEFAULTS = Limits()
@@ -71,6 +72,12 @@ class LimitsModel(Strict):
     """Questions a client address may ask each second; more get silence. Default: 200."""
     burst: int = Field(default=DEFAULTS.burst, ge=1, le=10_000_000)
     """Questions a client may save up. Default: 1000."""
+    prefix_queries_per_second: int = Field(default=DEFAULTS.prefix_queries_per_second, ge=1, le=10_000_000)
+    """The same for all clients of an IPv4 /24 or IPv6 /56 together. Default: 2000."""
+    prefix_burst: int = Field(default=DEFAULTS.prefix_burst, ge=1, le=100_000_000)
+    """Questions they may save up together. Default: 10000."""
+    slip: int = Field(default=DEFAULTS.slip, ge=0, le=100)
+    """Every so many-th question over a limit is told to come back by TCP; 0: none is. Default: 2."""
     memo: Annotated[int, between(units.size, "0B", "1GiB")] = DEFAULTS.memo_bytes
     """Memory for finished replies, per worker. Default: 16MiB."""
     cache: Annotated[int, between(units.size, "0B", "4GiB")] = DEFAULTS.cache_bytes
@@ -114,13 +121,23 @@ class School(Strict):
     """Who may ask at all; everybody else gets silence."""
     unknown_client: Annotated[UnknownClient | None, BeforeValidator(_refuse_is_none)] = None
     """`{tier: ID}`, or `refuse`, for clients in no classroom or room. Default: refuse."""
-    upstreams: list[Upstream] = Field(min_length=1, max_length=16)
+    upstreams: Upstreams
     """The resolvers that are asked, in order of preference."""
+    conditional: Annotated[dict[Zone, Upstreams], EmptiableMap] = Field(default_factory=dict, max_length=500)
+    """Other resolvers for a zone and all below it; a network stands for its reverse zone. Default: none."""
+    case_randomisation: bool = True
+    """Names go upstream in random upper and lower case, which makes forging answers harder. Default: true."""
     source_ports: Literal["auto", "fresh", "pool"] = "auto"
     """`fresh`: a new port a question; `pool`: renewed ports; `auto`: pool for private upstreams. Default: auto."""
     state_dir: Line = "var"
     """Where the box keeps its own files, relative to the configuration directory. Default: var."""
     block_answer: BlockAnswer = BlockAnswer()
     """What a blocked name answers. Default: as each of its keys says."""
+    rebinding: RebindingModel = RebindingModel()
+    """Private addresses in answers from outside. Default: refused."""
+    newly_seen: NewlySeenModel | None = None
+    """Names this school never asked for before, as a category. Default: null, not watched."""
+    encrypted: EncryptedModel | None = None
+    """DNS over TLS and HTTPS for the school's devices. Default: null, off."""
     limits: LimitsModel = LimitsModel()
     """Bounds. Default: as each of its keys says."""

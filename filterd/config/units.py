@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from publicsuffixlist import PublicSuffixList
 
-from filterd.core import names
+from filterd.core import names, servers
+from filterd.core.policy import Upstream
 from filterd.errors import NameSyntaxError
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -133,13 +134,31 @@ def endpoint(value: str) -> str:
     return f"[{address}]:{int(port)}" if bracketed else f"{address}:{int(port)}"
 
 
-def upstream(value: str) -> str:
-    """`udp://9.9.9.9:53` in its normal form; the port may be left out."""
-    scheme, separator, rest = value.partition("://")
-    if scheme != "udp" or not separator:
-        raise ValueError(f"{shown(value)} is not an upstream; write udp://ADDRESS:PORT, such as udp://9.9.9.9:53")
-    has_port = rest.rpartition("]")[2].startswith(":") if rest.startswith("[") else ":" in rest
-    return "udp://" + endpoint(rest if has_port else f"{rest}:53")
+def upstream(url: str, addresses: tuple[str, ...] = (), ca: str | None = None) -> Upstream:
+    """A resolver with its URL in full: `udp://9.9.9.9` is `udp://9.9.9.9:53`."""
+    server = servers.parse(Upstream(url, addresses, ca))
+    host = f"[{server.name}]" if ":" in server.name else server.name
+    own = (server.name,) if server.name in server.addresses else ()
+    told = server.addresses if server.addresses != own else ()
+    return Upstream(f"{server.transport}://{host}:{server.port}{server.path}", told, ca)
+
+
+def zone(value: str) -> str:
+    """A domain, also of one label such as `lan`, or a network, which stands for its reverse zone
+    (RFC 1035 section 3.5, RFC 3596 section 2.5).
+    """
+    if "/" not in value or "://" in value:
+        return domain(value)
+    found = ipaddress.ip_network(network(value))
+    step = 8 if found.version == 4 else 4
+    if found.prefixlen == 0 or found.prefixlen % step:
+        parts = list(found.subnets(new_prefix=found.prefixlen - found.prefixlen % step + step))
+        listed = f"its {len(parts)} networks {parts[0]} to {parts[-1]}, one by one"
+        raise ValueError(
+            f"{str(found)!r} is no reverse zone of its own: those end at every {step} bits; write {listed}"
+        )
+    labels = found.network_address.reverse_pointer.split(".")
+    return ".".join(labels[(found.max_prefixlen - found.prefixlen) // step :])
 
 
 def interface(value: str) -> str:

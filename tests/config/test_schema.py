@@ -3,9 +3,18 @@ import inspect
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from filterd.config import schema, schema_people, schema_rules, schema_school, schema_sources, units
+from filterd.config import (
+    schema,
+    schema_dns,
+    schema_people,
+    schema_rules,
+    schema_school,
+    schema_search,
+    schema_sources,
+    units,
+)
 
-MODULES = (schema, schema_people, schema_rules, schema_school, schema_sources)
+MODULES = (schema, schema_dns, schema_people, schema_rules, schema_school, schema_search, schema_sources)
 MODELS = sorted(
     {
         model

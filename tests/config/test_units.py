@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filterd.config import units
+from filterd.core.policy import Upstream
 
 GOOD = [
     (units.duration, "90s", 90),
@@ -27,9 +28,18 @@ GOOD = [
     (units.ipv6, "FD00::0001", "fd00::1"),
     (units.endpoint, "127.0.0.1:5300", "127.0.0.1:5300"),
     (units.endpoint, "[0:0::1]:53", "[::1]:53"),
-    (units.upstream, "udp://9.9.9.9", "udp://9.9.9.9:53"),
-    (units.upstream, "udp://[2620:fe::fe]", "udp://[2620:fe::fe]:53"),
-    (units.upstream, "udp://[2620:fe::fe]:5353", "udp://[2620:fe::fe]:5353"),
+    (units.upstream, "udp://9.9.9.9", Upstream("udp://9.9.9.9:53")),
+    (units.upstream, "tcp://[2620:fe:0::fe]", Upstream("tcp://[2620:fe::fe]:53")),
+    (units.upstream, "udp://[2620:fe::fe]:5353", Upstream("udp://[2620:fe::fe]:5353")),
+    (units.upstream, "tls://9.9.9.9", Upstream("tls://9.9.9.9:853")),
+    (units.upstream, "https://1.1.1.1", Upstream("https://1.1.1.1:443/dns-query")),
+    (units.zone, "LAN", "lan"),
+    (units.zone, "ad.truong.vn", "ad.truong.vn"),
+    (units.zone, "192.168.0.0/16", "168.192.in-addr.arpa"),
+    (units.zone, "10.0.0.0/8", "10.in-addr.arpa"),
+    (units.zone, "192.168.1.7/32", "7.1.168.192.in-addr.arpa"),
+    (units.zone, "fd00:31::/64", "0.0.0.0.0.0.0.0.1.3.0.0.0.0.d.f.ip6.arpa"),
+    (units.zone, "fc00::/8", "c.f.ip6.arpa"),
     (units.interface, "eth0.31", "eth0.31"),
     (units.time_zone, "Asia/Ho_Chi_Minh", "Asia/Ho_Chi_Minh"),
     (units.phone, "111", "111"),
@@ -73,7 +83,16 @@ BAD = [
     (units.endpoint, "dns.google:53", "'dns.google:53' is not ADDRESS:PORT"),
     (units.endpoint, "127.0.0.1:70000", "'127.0.0.1:70000' is not ADDRESS:PORT"),
     (units.endpoint, "127.0.0.1:٥٣", "is not ADDRESS:PORT"),
-    (units.upstream, "9.9.9.9", "'9.9.9.9' is not an upstream; write udp://ADDRESS:PORT, such as udp://9.9.9.9:53"),
+    (units.upstream, "9.9.9.9", "'9.9.9.9' is not an upstream; write udp://9.9.9.9:53"),
+    (units.upstream, "quic://9.9.9.9", "'quic://9.9.9.9' is not an upstream"),
+    (units.upstream, "tls://dns.quad9.net", "holds a name; add its addresses, as addresses: [9.9.9.9]"),
+    (units.zone, "172.16.0.0/12", "write its 16 networks 172.16.0.0/16 to 172.31.0.0/16, one by one"),
+    (units.zone, "192.168.1.0/25", "write its 128 networks 192.168.1.0/32 to 192.168.1.127/32, one by one"),
+    (units.zone, "fc00::/7", "write its 2 networks fc00::/8 to fd00::/8, one by one"),
+    (units.zone, "0.0.0.0/0", "'0.0.0.0/0' is no reverse zone of its own"),
+    (units.zone, "192.168.1.1/16", "did you mean '192.168.0.0/16'?"),
+    (units.zone, "192.168.1.1", "'192.168.1.1' is an address; names only"),
+    (units.zone, "http://truong.lan/", "is a URL; write the name only: truong.lan"),
     (units.interface, "a b", "'a b' is not the name of a network interface, such as eth0.31"),
     (units.time_zone, "Asia/Hanoi", "'Asia/Hanoi' is not a time zone; write Area/City, such as Asia/Ho_Chi_Minh"),
     (units.time_zone, "../../etc/passwd", "is not a time zone"),
