@@ -8,6 +8,8 @@ for exactly one name ends in `$`: `com.example.www.$`. Bytes outside `[a-z0-9_-]
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import idna
 
 from filterd.errors import NameSyntaxError
@@ -62,6 +64,16 @@ def ancestors(key: bytes) -> list[bytes]:
         found.append(key[:at])
         at = key.rfind(b".", 0, at - 1) + 1
     return found
+
+
+def closest(key: bytes, zones: Container[bytes]) -> bytes | None:
+    """The longest of `zones` (subtree keys) that a name is in, or None."""
+    at = len(key)
+    while at > 0:
+        if key[:at] in zones:
+            return key[:at]
+        at = key.rfind(b".", 0, at - 1) + 1
+    return None
 
 
 def normal(text: str) -> str:
