@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filterd.config import compile_dns, compile_search
+from filterd.config import compile_dns, compile_local, compile_search
 from filterd.config.schema import Bilingual, Observed
+from filterd.config.schema_local import Local
 from filterd.config.schema_people import Classes, Contacts, PlaceModel
 from filterd.config.schema_rules import FloorFile, NameEntry, Names, Profiles, RuleSet, Services, Tiers
 from filterd.config.schema_rules import Tier as TierModel
@@ -52,6 +53,7 @@ class Models:
     names: Names
     contacts: Contacts
     safesearch: SafeSearch
+    local: Local
 
 
 def to_policy(models: Models, digest: str, cpus: int, config_dir: Path) -> Policy:
@@ -90,6 +92,7 @@ def to_policy(models: Models, digest: str, cpus: int, config_dir: Path) -> Polic
         routes=compile_dns.routes(school, config_dir),
         rebinding=compile_dns.rebinding(school),
         engines=compile_search.engines(models.safesearch),
+        local=compile_local.local(models.local, models.tiers, config_dir),
         newly_seen=NewlySeen(school.newly_seen.category, school.newly_seen.days) if school.newly_seen else None,
         encrypted=compile_dns.encrypted(school, config_dir),
         case_randomisation=school.case_randomisation,

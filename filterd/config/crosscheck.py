@@ -54,6 +54,8 @@ REFERENCES: tuple[tuple[str, str, str], ...] = (
     ("names.yaml", "block.*.classes.*", "class or room"),
     ("sources.yaml", "sources.*.category", "category"),
     ("safesearch.yaml", "without_safe_mode.category", "category"),
+    ("school.yaml", "newly_seen.category", "category"),
+    ("local.yaml", "leases.tiers.*", "tier"),
 )
 
 

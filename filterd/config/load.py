@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from filterd.config import compile as compiler
 from filterd.config import crosscheck, files, problems, yamltree
 from filterd.config.compile import Models
+from filterd.config.schema_local import Local
 from filterd.config.schema_people import Classes, Contacts
 from filterd.config.schema_rules import FloorFile, Names, Profiles, Services, Tiers
 from filterd.config.schema_school import School
@@ -36,8 +37,11 @@ POLICY_MODELS: dict[str, type[BaseModel]] = {
     "names.yaml": Names,
     "contacts.yaml": Contacts,
     "safesearch.yaml": SafeSearch,
+    "local.yaml": Local,
 }
-OPTIONAL = frozenset({"safesearch.yaml"})  # a directory without them says what their models say by default
+OPTIONAL = frozenset(
+    {"safesearch.yaml", "local.yaml"}
+)  # a directory without them says what their models say by default
 DEFAULT_STATE_DIR = "var"
 
 

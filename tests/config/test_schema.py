@@ -6,6 +6,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from filterd.config import (
     schema,
     schema_dns,
+    schema_local,
     schema_people,
     schema_rules,
     schema_school,
@@ -14,7 +15,7 @@ from filterd.config import (
     units,
 )
 
-MODULES = (schema, schema_dns, schema_people, schema_rules, schema_school, schema_search, schema_sources)
+MODULES = (schema, schema_dns, schema_local, schema_people, schema_rules, schema_school, schema_search, schema_sources)
 MODELS = sorted(
     {
         model
