@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from struct import pack
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import marisa_trie
 
 from filterd.core import names
+from filterd.core.forwarder import Forwarder
 from filterd.core.matrix import Row
 from filterd.core.overrides import Override, Overrides
 from filterd.core.policy import (
@@ -27,6 +29,7 @@ from filterd.core.policy import (
     Tier,
     Upstream,
 )
+from filterd.core.servers import Plan
 from filterd.core.snapshot import Snapshot
 from filterd.core.table import Table, TableSource
 
@@ -110,6 +113,16 @@ def snapshot(
     now: float = NOW,
 ) -> Snapshot:
     return Snapshot(policy, table(listed), Overrides(tuple(overrides)), now)
+
+
+def plan(count: int) -> Plan:
+    """So many upstreams for everything, none with names in random case."""
+    servers = tuple(Upstream(f"udp://127.0.0.1:{5300 + i}") for i in range(count))
+    return Plan(servers, {b"": tuple(range(count))}, (False,) * count)
+
+
+def forwarder(of: Snapshot, upstreams: int = 1, wall: Callable[[], float] = lambda: NOW) -> Forwarder:
+    return Forwarder(of, plan(upstreams), wall, os.urandom)
 
 
 def row(of: Snapshot, place: str | None) -> Row:

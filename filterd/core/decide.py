@@ -1,7 +1,8 @@
 """THE decision. No other file may decide. First match wins; within a step the longest name wins, and allow wins ties.
 A rule for exactly a name is longer than one for that name and all below it.
 
- 0. special_use   names with a meaning of their own (core.special, the box's own name); bypass canaries
+ 0. special_use   names with a meaning of their own (core.special, the box's own name); bypass canaries; the school's
+                  own records (policies/local.yaml, leases), unless 1 or 3 blocks the name
  1. authority     a name the authority forces closed                               block
  2. must_allow    a name nothing may block (authority, child protection, contacts) allow
  3. floor         a category nobody in the school can open                         block
@@ -13,16 +14,20 @@ A rule for exactly a name is longer than one for that name and all below it.
  9. category      a category closed by the profile or override, else by the tier  block
 10. default       allow
 
-The targets of an allowed answer (CNAME) are judged by step 1 always, by 3 and 4 unless the question matched 2, by 9
-only if the question fell to 9 or 10, by 7 never: or every exam site behind a CDN would break. What steps 2, 5, 6 and 8
-allow protects a target as it protects a question. `enforce: observe` counts steps 4 to 9 but lets them pass.
+Safe search rewrites any allow of exactly one of an engine's hosts; its targets are resolved, never judged.
+
+The targets of an allowed answer (CNAME, DNAME, SVCB, HTTPS) and its addresses are judged by step 1 always, by 3 and 4
+unless the question matched 2, by 9 only if the question fell to 9 or 10, by 7 never: or every exam site behind a CDN
+would break. What steps 2, 5, 6 and 8 allow protects a target as it protects a question. A private address in an answer
+from outside is rebinding, below every name but the school's own. `enforce: observe` counts steps 4 to 9 but lets them
+pass.
 """
 
 from __future__ import annotations
 
 from filterd.core import matrix
 from filterd.core.matrix import BLOCK_TTL_S, TOGGLED_TTL_S, Effect, Row
-from filterd.core.names import EXACT
+from filterd.core.names import EXACT, closest
 from filterd.core.snapshot import Snapshot
 from filterd.core.special import TTL_S, Special, special
 from filterd.core.verdict import Action, Reason, Verdict
@@ -42,7 +47,10 @@ _REASON = {
 _BOX = Verdict(Action.REWRITE, Reason.SPECIAL_USE, 0, BLOCK_TTL_S, None, "the box's own name")
 _SPECIAL = Verdict(Action.ALLOW, Reason.SPECIAL_USE, 0, TTL_S, None, "special-use name")
 _BYPASS = Verdict(Action.BLOCK, Reason.BYPASS, 0, BLOCK_TTL_S, None, "a canary that asks whether this network filters")
+_LOCAL = Verdict(Action.REWRITE, Reason.SPECIAL_USE, 0, BLOCK_TTL_S, None, "the box's or the school's own records")
+_REBINDING = Verdict(Action.BLOCK, Reason.REBINDING, 0, BLOCK_TTL_S, None, "a private address from outside")
 _QUESTION_STEPS = (1 << 11) - 1  # step n is bit n
+_FORCED_STEPS = 1 << matrix.AUTHORITY | 1 << matrix.FLOOR
 _TARGET_ALLOWS = 1 << matrix.MUST_ALLOW | 1 << matrix.OVERRIDE | 1 << matrix.PROFILE | 1 << matrix.SCHOOL_ALLOW
 
 
@@ -51,24 +59,65 @@ def decide(snapshot: Snapshot, row: Row, key: bytes) -> Verdict:
     first = key.find(b".") + 1
     heads = snapshot.heads
     if key[: key.find(b".", first) + 1] not in heads and key[:first] not in heads and not row.extra:
-        return _precedence(snapshot, row, snapshot.table.mask(key), None, False, _QUESTION_STEPS)
+        mask = snapshot.table.mask(key)
+        if row.newly_seen:
+            mask |= _newly_seen(snapshot, row, key)
+        return _precedence(snapshot, row, mask, None, False, _QUESTION_STEPS)
     if key == snapshot.box_key:
         return _BOX
+    if snapshot.ddr is not None and snapshot.ddr.covers(key):
+        return _LOCAL
+    if snapshot.local is not None and snapshot.local.covers(key):
+        forced = _judge(snapshot, row, key, _FORCED_STEPS)
+        return forced if forced.action is Action.BLOCK else _LOCAL
     kind = special(key)
-    if kind is not None:
+    if kind is not None and (kind is Special.BYPASS or closest(key, snapshot.routes) is None):
         return _BYPASS if kind is Special.BYPASS else _SPECIAL
-    return _judge(snapshot, row, key, _QUESTION_STEPS)
+    verdict = _judge(snapshot, row, key, _QUESTION_STEPS)
+    if key in row.safe and verdict.action is Action.ALLOW:
+        return _safe(row, key)
+    return verdict
 
 
 def decide_target(snapshot: Snapshot, row: Row, key: bytes, question: Verdict) -> Verdict | None:
-    """The verdict that blocks a CNAME target of an answer to `question`, or None if the target may stay."""
+    """The verdict that blocks a target of an answer to `question`, or None if the target may stay."""
+    verdict = _judge(snapshot, row, key, _steps_behind(question))
+    return verdict if verdict.action is Action.BLOCK else None
+
+
+def decide_address(snapshot: Snapshot, row: Row, packed: bytes, question: Verdict) -> Verdict | None:
+    """The verdict that blocks an address (4 or 16 bytes) in an answer to `question`, by the lists of addresses."""
+    mask = snapshot.table.address_mask(packed)
+    if not mask:
+        return None
+    verdict = _precedence(snapshot, row, mask, None, False, _steps_behind(question) | 1 << matrix.DEFAULT)
+    return verdict if verdict.action is Action.BLOCK else None
+
+
+def decide_private(snapshot: Snapshot, key: bytes) -> Verdict | None:
+    """The verdict on an answer from outside that holds a private address, or None where the name may have one."""
+    if not snapshot.policy.rebinding.protect or closest(key, snapshot.trusted) is not None:
+        return None
+    return _REBINDING
+
+
+def _steps_behind(question: Verdict) -> int:
+    """By which steps what stands in the answer to a question is judged."""
     steps = 1 << matrix.AUTHORITY
     if question.step != matrix.MUST_ALLOW:
         steps |= 1 << matrix.FLOOR | 1 << matrix.SCHOOL_BLOCK
     if question.step >= matrix.CATEGORY:
         steps |= 1 << matrix.CATEGORY
-    verdict = _judge(snapshot, row, key, steps)
-    return verdict if verdict.action is Action.BLOCK else None
+    return steps
+
+
+def _safe(row: Row, key: bytes) -> Verdict:
+    ttl_s = TOGGLED_TTL_S if row.pupils else row.allow_ttl_s
+    return Verdict(Action.REWRITE, Reason.SAFE_SEARCH, matrix.DEFAULT, ttl_s, None, row.safe[key].rule)
+
+
+def _newly_seen(snapshot: Snapshot, row: Row, key: bytes) -> int:
+    return row.newly_seen if snapshot.seen is not None and snapshot.seen.is_new(key) else 0
 
 
 def rules_for(snapshot: Snapshot, row: Row, key: bytes) -> list[tuple[bytes, int]] | None:
@@ -102,6 +151,8 @@ def effects_of(row: Row, candidate: bytes, atom: int) -> tuple[Effect, ...]:
 def _judge(snapshot: Snapshot, row: Row, key: bytes, steps: int) -> Verdict:
     found = rules_for(snapshot, row, key)
     mask = snapshot.table.mask(key)
+    if row.newly_seen and steps == _QUESTION_STEPS:
+        mask |= _newly_seen(snapshot, row, key)
     best: Effect | None = None
     toggled = False
     if found is not None:

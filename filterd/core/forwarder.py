@@ -1,8 +1,9 @@
 """Queries in, replies and upstream questions out: every rule of forwarding, and not one socket.
 
 The shell calls `query` with a client's packet and gets a reply, None (silence, or the reply comes later), or an
-`Exchange` to send upstream. It calls `response` with what came back, and `tick` when `deadline` has passed. Nothing
-here raises on any bytes. Times are monotonic seconds; only `wall` is the clock of the timetable.
+`Exchange` to send upstream; what is in `extra` then is to be sent too. It calls `response` with what came back, and
+`tick` when `deadline` has passed. How an answer becomes a reply is `replier`'s. Nothing here raises on any bytes. Times
+are monotonic seconds; only `wall` is the clock of the timetable. `noise(n)` gives n random bytes.
 """
 
 from __future__ import annotations
@@ -11,71 +12,92 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from filterd.core import names, replies, wire
-from filterd.core.cache import AnswerCache, Entry, Memo
-from filterd.core.decide import decide, decide_target
+from filterd.core import loops, replies, special, wire
+from filterd.core.cache import AnswerCache, Entry
+from filterd.core.cookies import Cookies
+from filterd.core.decide import decide
 from filterd.core.exchange import UDP, Asked, Exchange, cache_key, exchange_for, probe_of
-from filterd.core.matrix import Row
-from filterd.core.policy import Limits
-from filterd.core.replies import Synthetic
+from filterd.core.matrix import CATEGORY, Row, Safe
+from filterd.core.names import closest, key_of_wire
+from filterd.core.replier import FOREVER, UNUSUAL_FLAGS, UNUSUAL_TYPES, Replier
+from filterd.core.servers import Plan
 from filterd.core.snapshot import Snapshot
 from filterd.core.upstreams import NOBODY, Upstreams
-from filterd.core.verdict import Action, Reason, Verdict
-from filterd.core.wire import Answer, Query
+from filterd.core.verdict import Action, Reason
+from filterd.core.wire import Answer
 from filterd.errors import WireError
 
 ATTEMPT_S: Final = 0.6  # then the next upstream is asked too
 ATTEMPTS: Final = 3  # upstream packets per question at most, not counting TCP after a truncated reply
 BUDGET_S: Final = 2.0  # no attempt begins that could end later than this after the first
 MAX_STRAYS: Final = 3  # packets with the right id and another question; then somebody is guessing, so go on over TCP
-FAILURE_S: Final = 1.0  # a failed question is not asked again so soon (RFC 9520 section 3.2)
+FAILURE_S: Final = 1.0  # a failed question is not asked again so soon (RFC 9520 section 3.2), then twice as long...
+FAILURE_MAX_S: Final = 30.0
 MAX_FAILURES: Final = 4096
-STALE_TTL_S: Final = 30  # RFC 8767 section 4
 MAX_WAITERS: Final = 512  # clients that share one upstream question
-FOREVER: Final = 1e18
+PREFETCH: Final = 10  # an answer that is asked for in the last tenth of its life is fetched anew...
+PREFETCH_LIFE_S: Final = 10.0  # ...if that life is worth it
+# Reading an answer of 64 KiB takes milliseconds. Beyond this many bytes a second in such answers, they count as failed.
+HEAVY_BYTES: Final = 8192
+HEAVY_PER_S: Final = 2 << 20
+NOISE_BYTES: Final = 4096
 NO_TIER: Final = "none"
-_REFUSED_TYPES = frozenset({wire.AXFR, wire.IXFR, 253, 254})  # RFC 5936, 1995, 883: nothing a forwarder serves
-_META_TYPES = frozenset({wire.OPT, wire.TKEY, wire.TSIG, 0})
-_UNUSUAL_TYPES = _REFUSED_TYPES | _META_TYPES | {wire.ANY}
-_UNUSUAL_FLAGS = wire.QR | wire.OPCODE_MASK | wire.RD
+_USABLE = (wire.NOERROR, wire.NXDOMAIN)
 
-Counted = tuple[str, str, str, str]  # transport, tier, action, reason
 Send = tuple[Any, bytes]  # reply_to, reply
 
 
-class Forwarder:
+class Forwarder(Replier):
     """One worker's forwarder. The answer cache outlives every snapshot; the memo belongs to one."""
 
-    def __init__(self, snapshot: Snapshot, upstreams: int, wall: Callable[[], float]) -> None:
-        self.limits: Limits = snapshot.policy.limits
-        self.upstreams = Upstreams(upstreams)
-        self.cache = AnswerCache(self.limits.cache_bytes)
-        self.counters: dict[Counted, list[int]] = {}
-        self.rcodes: dict[tuple[str, int], int] = {}  # replies without a verdict: (transport, RCODE) -> count
-        self.cache_hits = self.cache_misses = self.stale_answers = self.coalesced = self.memo_recalls = 0
+    def __init__(
+        self, snapshot: Snapshot, plan: Plan, wall: Callable[[], float], noise: Callable[[int], bytes]
+    ) -> None:
+        self.cache = AnswerCache(snapshot.policy.limits.cache_bytes)
+        super().__init__(snapshot, wall)
+        self.extra: list[Exchange] = []
+        self.cookies: Cookies | None = None
+        self.cache_hits = self.cache_misses = self.coalesced = self.memo_recalls = 0
+        self.hedged = self.prefetched = self.strays = self.heavy = self.loops = 0
+        self._secrets: tuple[bytes, ...] = ()
         self._pending: dict[bytes, Exchange] = {}
         self._due: deque[tuple[float, Exchange]] = deque()
-        self._failures: dict[bytes, float] = {}
-        self._wall = wall
-        self.use(snapshot)
+        self._hedges: deque[tuple[float, Exchange]] = deque()
+        self._failures: dict[bytes, tuple[float, float]] = {}  # until when, and for how long
+        self._source = noise
+        self._noise = b""
+        self._noise_at = 0
+        self._heavy_left = float(HEAVY_PER_S)
+        self._heavy_at = 0.0
+        self._plan_upstreams(plan)
 
     def use(self, snapshot: Snapshot) -> None:
-        """Decide by another snapshot from now on."""
-        self.snapshot = snapshot
-        self.limits = snapshot.policy.limits
+        super().use(snapshot)
         self.cache.limit_bytes = self.limits.cache_bytes
-        self.memo = Memo(self.limits.memo_bytes)
-        self.synthetic = Synthetic(snapshot.policy)
-        self._next: Snapshot | None = None
 
-    def use_upstreams(self, count: int) -> None:
+    def use_secrets(self, secrets: tuple[bytes, ...]) -> None:
+        """What server cookies and loop probes are made with; the first is the current one."""
+        if secrets != self._secrets:
+            self._secrets = secrets
+            self.cookies = Cookies(secrets) if secrets else None
+
+    def use_upstreams(self, plan: Plan) -> None:
         """Another set of upstreams, all of unknown health; what waits for the old ones is asked again by time-out."""
-        self.upstreams = Upstreams(count)
         for _, exchange in self._due:
             exchange.upstream = NOBODY
             exchange.tried = []
             exchange.done = exchange.done or not exchange.key
+        self._hedges.clear()
         self._failures.clear()
+        self._plan_upstreams(plan)
+        for _, exchange in self._due:
+            exchange.route = self._route(exchange.key)
+
+    def _plan_upstreams(self, plan: Plan) -> None:
+        self.plan = plan
+        self.upstreams = Upstreams(len(plan.servers), self.limits.pending)
+        self._default = plan.routes[b""]
+        self._routed = len(plan.routes) > 1
 
     @property
     def pending(self) -> int:
@@ -85,19 +107,27 @@ class Forwarder:
     # -- from clients ---------------------------------------------------------------------------------------------
 
     def query(
-        self, packet: bytes, transport: str, row: Row | None, reply_to: object, now: float
+        self, packet: bytes, transport: str, row: Row | None, reply_to: object, now: float, client: bytes = b""
     ) -> bytes | Exchange | None:
-        """Answer a client's packet. `row` is None for a client inside the networks whom the policy refuses."""
+        """Answer a client's packet. `row` is None for a client inside the networks whom the policy refuses; `client` is
+        its address, for cookies.
+        """
         if len(packet) < wire.HEADER_BYTES:
             return None
         try:
             query = wire.read_query(packet)
         except WireError:
-            return self._unreadable(packet, transport)
-        if query.flags & _UNUSUAL_FLAGS != wire.RD or query.qtype in _UNUSUAL_TYPES or query.formerr or query.edns:
-            return self._unusual(query, transport)
+            if self.cookies is not None:
+                bare = self.cookies.bare(packet, client, self._wall())
+                if bare is not None:
+                    return self.error(bare, transport, wire.NOERROR)
+            return self.unreadable(packet, transport)
+        if query.cookie is not None and self.cookies is not None:
+            query.echo = self.cookies.answer(query.cookie, client, self._wall())
+        if query.flags & UNUSUAL_FLAGS != wire.RD or query.qtype in UNUSUAL_TYPES or query.formerr or query.edns:
+            return self.unusual(query, transport)
         if query.qclass != wire.IN:
-            return self._error(replies.error(query, wire.REFUSED), transport, wire.REFUSED)
+            return self.error(replies.error(query, wire.REFUSED), transport, wire.REFUSED)
         if row is None:
             self.cell(transport, NO_TIER, Action.BLOCK, Reason.UNKNOWN_CLIENT)[0] += 1
             return replies.error(query, wire.REFUSED, replies.EDE_PROHIBITED, "filterd: this device is in no class")
@@ -111,46 +141,56 @@ class Forwarder:
         snapshot = self.snapshot
         verdict = decide(snapshot, row, key)
         asked = Asked(query, verdict, row, snapshot, packet, transport, reply_to)
+        if snapshot.seen is not None and verdict.step >= CATEGORY:
+            snapshot.seen.note(key)
+        if verdict.action is Action.ALLOW and verdict.step:
+            return self._allowed(asked, now)
         if verdict.step == 0:
-            return self._finish(asked, verdict, self.synthetic.reply(query, key, verdict), FOREVER)
+            return self._own(asked, now)
         if verdict.action is Action.BLOCK:
-            return self._blocked(asked, verdict, None, FOREVER, now)
+            return self.blocked(asked, verdict, None, FOREVER, now)
+        return self._rewrite(asked, row.safe[key], now)
+
+    def _own(self, asked: Asked, now: float) -> bytes | Exchange | None:
+        """What is known here: special names, the box, its encrypted listeners, the school's own records."""
+        query, snapshot, verdict = asked.query, asked.snapshot, asked.verdict
+        if snapshot.ddr is not None:
+            described = snapshot.ddr.reply(query, query.key)
+            if described is not None:
+                return self.made(asked, described)
+        if verdict.action is Action.REWRITE and query.key != snapshot.box_key and snapshot.local is not None:
+            found = snapshot.local.reply(query, query.key, asked.row.lan)
+            if isinstance(found, bytes):
+                return self.made(asked, found)
+            target, ttl_s = found
+            behind = decide(snapshot, asked.row, key_of_wire(target))
+            if behind.action is Action.BLOCK:
+                return self.blocked(asked, behind, None, FOREVER, now)
+            asked.verdict = verdict._replace(ttl_s=ttl_s)
+            return self._rewrite(asked, Safe(target, (), (), ""), now)
+        return self.made(asked, self.synthetic.reply(query, query.key, verdict))
+
+    def _rewrite(self, asked: Asked, safe: Safe, now: float) -> bytes | Exchange | None:
+        """Another name is asked for in place of this one."""
+        if not safe.target or asked.query.qtype not in (wire.A, wire.AAAA):
+            return self.safe_search(asked, safe)
+        asked.safe = safe
         return self._allowed(asked, now)
 
-    def _unreadable(self, packet: bytes, transport: str) -> bytes | None:
-        """Nothing for a response; NOTIMP for another opcode, whatever its body; FORMERR for the rest."""
-        ident, flags, *_ = wire.read_header(packet)
-        if flags & wire.QR:
-            return None
-        rcode = wire.NOTIMP if flags & wire.OPCODE_MASK else wire.FORMERR
-        return self._error(wire.header_only(ident, flags, rcode), transport, rcode)
-
-    def _unusual(self, query: Query, transport: str) -> bytes | None:
-        """The reply to what is malformed, unsupported or not for a forwarder."""
-        ident, flags = query.id, query.flags
-        if flags & wire.QR:
-            return None
-        if flags & wire.OPCODE_MASK:
-            return self._error(wire.header_only(ident, flags, wire.NOTIMP), transport, wire.NOTIMP)
-        if query.formerr or query.qtype in _META_TYPES:
-            return self._error(wire.header_only(ident, flags, wire.FORMERR), transport, wire.FORMERR)
-        if query.edns:
-            return self._error(replies.bad_version(query), transport, wire.BADVERS)
-        if query.qtype == wire.ANY and query.qclass == wire.IN and flags & wire.RD:
-            return self._error(replies.any_answer(query), transport, wire.NOERROR)
-        return self._error(replies.error(query, wire.REFUSED), transport, wire.REFUSED)
-
-    def _error(self, reply: bytes, transport: str, rcode: int) -> bytes:
-        self.rcodes[transport, rcode] = self.rcodes.get((transport, rcode), 0) + 1
-        return reply
-
     def _allowed(self, asked: Asked, now: float) -> bytes | Exchange | None:
-        key = cache_key(asked.query)
+        key = cache_key(asked.query, asked.safe)
         entry = self.cache.get(key)
         if entry is not None and entry.expires > now:
             self.cache_hits += 1
-            return self._from_cache(asked, entry, now)
+            life_s = entry.expires - entry.stored
+            if (entry.expires - now) * PREFETCH < life_s and life_s >= PREFETCH_LIFE_S:
+                self._prefetch(key, now)
+            return self.answered(asked, entry, now)
         self.cache_misses += 1
+        if asked.query.key.startswith(loops.KEY):
+            mine = loops.address(self._secrets, asked.query.key)
+            if mine is not None:
+                return self.made(asked, replies.addresses(asked.query, 0, (mine,)))
         asked.packet = b""  # not for the memo: most names that are asked once are not asked again soon
         exchange = self._pending.get(key)
         if exchange is not None:
@@ -159,96 +199,57 @@ class Forwarder:
                 self.coalesced += 1
             return None
         # With all upstreams down the probes go on by themselves; nobody has to wait for them.
-        first = self.upstreams.first()
-        if first is None or len(self._pending) >= self.limits.pending or self._failures.get(key, 0.0) > now:
-            return self._give_up(asked, key, now)
-        exchange = exchange_for(key, asked.query, first, now)
+        route = self._route(key) if self._routed else self._default
+        first = self.upstreams.first(route)
+        if first is None or len(self._pending) >= self.limits.pending:
+            return self._give_up(asked, key, now, route)
+        if self._failures:
+            failure = self._failures.get(key)
+            if failure is not None and failure[0] > now:
+                return self._give_up(asked, key, now, route)
+        exchange = self._ask(key, first, now, route)
         exchange.waiters.append(asked)
-        self._pending[key] = exchange
-        self._wait(exchange, now)
         return exchange
+
+    def _route(self, key: bytes) -> tuple[int, ...]:
+        """The upstreams for the name in a cache key."""
+        zone = closest(key_of_wire(key), self.plan.routes)
+        return self.plan.routes[zone or b""]
+
+    def _ask(self, key: bytes, first: int, now: float, route: tuple[int, ...]) -> Exchange:
+        upstream = self.upstreams.all[first]
+        noise = self._some_noise(len(key) - 5) if upstream.keeps_case and self.plan.mixed[first] else None
+        exchange = exchange_for(key, first, now, route, noise)
+        self._pending[key] = exchange
+        self.upstreams.sent(first)
+        self._wait(exchange, now)
+        if len(route) > 1:
+            exchange.hedge_at = now + self.upstreams.hedge_after_s(first)
+            self._hedges.append((exchange.hedge_at, exchange))
+        return exchange
+
+    def _prefetch(self, key: bytes, now: float) -> None:
+        """Ask for a popular name before its answer runs out, so that nobody has to wait."""
+        route = self._route(key) if self._routed else self._default
+        first = self.upstreams.first(route)
+        if first is None or key in self._pending or len(self._pending) * 2 > self.limits.pending:
+            return
+        failure = self._failures.get(key)
+        if failure is None or failure[0] <= now:
+            self.prefetched += 1
+            self.extra.append(self._ask(key, first, now, route))
+
+    def _some_noise(self, size: int) -> bytes:
+        at = self._noise_at
+        if at + size > len(self._noise):
+            self._noise, at = self._source(NOISE_BYTES), 0
+        self._noise_at = at + size
+        return self._noise[at : at + size]
 
     def _wait(self, exchange: Exchange, now: float) -> None:
         exchange.sent = now
         exchange.due = now + ATTEMPT_S
         self._due.append((exchange.due, exchange))
-
-    def _from_cache(self, asked: Asked, entry: Entry, now: float) -> bytes:
-        answer, verdict, until = entry.answer, asked.verdict, FOREVER
-        if answer.targets:
-            blocked = _blocked_target(asked.snapshot, asked.row, verdict, answer)
-            if blocked is not None:
-                return self._blocked(asked, blocked, answer, entry.expires, now)
-        elapsed_s = int(now - entry.stored)
-        cap_s = verdict.ttl_s
-        if asked.snapshot.matrix.valid_until is not None:
-            cap_s, until = self._cap(asked, verdict, answer, now)
-        if len(answer.body) > asked.query.udp_bytes and asked.transport == UDP:  # thousands of TTLs, perhaps
-            return self._finish(asked, verdict, replies.truncated(asked.query), 0.0)
-        reply = replies.upstream(asked.query, answer, elapsed_s, cap_s)
-        if not asked.packet:  # it waited for an upstream
-            return self._finish(asked, verdict, reply, 0.0)
-        # The memo may repeat a reply while no TTL in it is a second too high: until the least TTL has sunk to the cap,
-        # or for the rest of this second where it counts down already. `ttl_s` knows of the answers and of a lone SOA.
-        fresh_s = elapsed_s + 1
-        if len(answer.ttls) - answer.counts[0] <= answer.negative:
-            fresh_s = max(answer.ttl_s - cap_s, fresh_s)
-        return self._finish(asked, verdict, reply, min(entry.stored + fresh_s, entry.expires, until))
-
-    def _blocked(self, asked: Asked, verdict: Verdict, answer: Answer | None, until: float, now: float) -> bytes:
-        """The reply that `verdict` on the name, or on a CNAME target in `answer`, calls for."""
-        ttl_s, changes = self._cap(asked, verdict, answer, now)
-        reply = self.synthetic.blocked(asked.query, verdict, ttl_s)
-        return self._finish(asked, verdict, reply, min(until, changes))
-
-    def _cap(self, asked: Asked, verdict: Verdict, answer: Answer | None, now: float) -> tuple[int, float]:
-        """The TTL a reply may have, and until when that holds: the verdict's TTL, cut where the row changes soon and
-        what becomes of this question with it.
-        """
-        until = asked.snapshot.matrix.valid_until
-        if until is None or asked.snapshot is not self.snapshot:
-            return verdict.ttl_s, FOREVER
-        left_s = until - self._wall()
-        if left_s >= verdict.ttl_s:
-            return verdict.ttl_s, now + left_s - verdict.ttl_s
-        if self._changes(asked, verdict, answer, until):
-            return max(1, int(left_s)), now + 1.0
-        return verdict.ttl_s, FOREVER
-
-    def _changes(self, asked: Asked, verdict: Verdict, answer: Answer | None, until: int) -> bool:
-        """Whether the question will be answered otherwise once the snapshot has run out."""
-        if self._next is None:
-            self._next = self.snapshot.at(until)
-        key = asked.query.key
-        for row in asked.snapshot.successors(asked.row, self._next):
-            then = decide(self._next, row, key)
-            if then.action is Action.ALLOW and answer is not None and answer.targets:
-                then = _blocked_target(self._next, row, then, answer) or then
-            if then.action is not verdict.action:
-                return True
-        return False
-
-    def _finish(self, asked: Asked, verdict: Verdict, reply: bytes, valid_until: float) -> bytes:
-        """Count a reply, cut it to the client's UDP size, and remember it if the same packet may come again."""
-        transport, query = asked.transport, asked.query
-        cell = self.cell(transport, asked.row.tier, verdict.action, verdict.reason)
-        cell[0] += 1
-        if transport != UDP:
-            return reply
-        if len(reply) > query.udp_bytes:
-            return replies.truncated(query)
-        # What is random must not fill the memo.
-        if query.plain and valid_until and asked.packet and asked.snapshot is self.snapshot:
-            self.memo.put(asked.row.index, transport, asked.packet, valid_until, reply, cell)
-        return reply
-
-    def cell(self, transport: str, tier: str, action: str, reason: str) -> list[int]:
-        """The counter of one kind of reply; `cell[0] += 1` counts."""
-        key = (transport, tier, action, reason)
-        cell = self.counters.get(key)
-        if cell is None:
-            cell = self.counters[key] = [0]
-        return cell
 
     # -- from upstreams -------------------------------------------------------------------------------------------
 
@@ -261,42 +262,99 @@ class Forwarder:
         """
         if exchange.done:
             return None
+        if upstream is None:
+            upstream = exchange.upstream
         end = wire.HEADER_BYTES + len(exchange.question)
-        if len(packet) < end or packet[wire.HEADER_BYTES : end] != exchange.question:
-            return self._stray(exchange, now)
+        if len(packet) < end:
+            return self.stray(exchange, now)
+        if packet[wire.HEADER_BYTES : end] != exchange.question:
+            mismatch = self._other_case(exchange, packet[wire.HEADER_BYTES : end], upstream, tcp)
+            if mismatch is None:
+                return self.stray(exchange, now)
+            if mismatch:
+                return self._over_tcp(exchange, now)
+        elif exchange.mixed and not tcp:
+            self.upstreams.kept_case(upstream, True)
         header = wire.read_header(packet)
         flags = header[1]
         if not flags & wire.QR or flags & wire.OPCODE_MASK or header[2] != 1:
-            return self._stray(exchange, now)
-        if upstream is None:
-            upstream = exchange.upstream
+            return self.stray(exchange, now)
+        rcode = flags & wire.RCODE_MASK
+        if not exchange.key:
+            return self._probed(exchange, packet, upstream, rcode, now)
         late = upstream != exchange.upstream  # another is being asked by now
-        if self.upstreams.answered(upstream, now - (exchange.since if late else exchange.sent), now):
-            self._failures.clear()
-        if not exchange.key:  # a probe
-            exchange.done = True
-            return []
         if flags & wire.TC:
+            self._heard(exchange, upstream, now)
             if late:
                 return None
             if tcp:
                 return self._failed(exchange, now)
             return None if exchange.tcp else self._over_tcp(exchange, now)  # None: the same packet once more
-        rcode = flags & wire.RCODE_MASK
-        try:
-            answer = wire.read_answer(packet, end, header) if rcode in (wire.NOERROR, wire.NXDOMAIN) else None
-        except WireError:
-            answer = None
+        answer = self._read(packet, end, header, now) if rcode in _USABLE else None
         if answer is None:
-            self.upstreams.spoilt(upstream)
+            self.upstreams.spoilt(upstream, now)
             return None if late else self._failed(exchange, now)
+        self._heard(exchange, upstream, now)
+        if exchange.hedged and upstream != exchange.tried[0]:
+            self.upstreams.overtaken(exchange.tried[0], exchange.since, now)
+        if self._failures:
+            self._failures.pop(exchange.key, None)
         ttl_s = self._lifetime(answer)
         entry = self.cache.put(exchange.key, answer, now, ttl_s) if ttl_s > 0 else Entry(answer, now, now, 0)
-        return [(asked.reply_to, self._from_cache(asked, entry, now)) for asked in self._close(exchange)]
+        return [(asked.reply_to, self.answered(asked, entry, now)) for asked in self._close(exchange)]
 
-    def _stray(self, exchange: Exchange, now: float) -> list[Send] | Exchange | None:
+    def _heard(self, exchange: Exchange, upstream: int, now: float) -> None:
+        first = upstream != exchange.upstream or exchange.hedged
+        if self.upstreams.answered(upstream, now - (exchange.since if first else exchange.sent), now):
+            self._failures.clear()
+
+    def _read(self, packet: bytes, end: int, header: wire.Header, now: float) -> Answer | None:
+        if len(packet) > HEAVY_BYTES:
+            earned = (now - self._heavy_at) * HEAVY_PER_S
+            self._heavy_left = min(self._heavy_left + earned, 2.0 * HEAVY_PER_S)
+            self._heavy_at = now
+            if self._heavy_left < 0:
+                self.heavy += 1
+                return None
+            self._heavy_left -= len(packet)
+        try:
+            return wire.read_answer(packet, end, header)
+        except WireError:
+            return None
+
+    def _other_case(self, exchange: Exchange, question: bytes, upstream: int, tcp: bool) -> bool | None:
+        """A question that is not the one asked, byte for byte: None if it is another; else whether to doubt it."""
+        if not exchange.mixed or question.lower() != exchange.question.lower():
+            return None
+        if not exchange.key:
+            return False
+        keeps = upstream != NOBODY and self.upstreams.all[upstream].keeps_case
+        self.upstreams.kept_case(upstream, False)
+        return keeps and not tcp and not exchange.tcp
+
+    def _probed(self, exchange: Exchange, packet: bytes, index: int, rcode: int, now: float) -> list[Send]:
+        """The answer to a probe: is it well, does it lead back to us, does it keep the case of names?"""
+        exchange.done = True
+        self.upstreams.settled(exchange.tried)
+        if index == NOBODY:
+            return []
+        upstream = self.upstreams.all[index]
+        looping = bool(self._secrets) and loops.came_back(self._secrets, exchange.question, packet)
+        self.loops += looping and not upstream.looping
+        upstream.looping = looping
+        upstream.keeps_case = packet[wire.HEADER_BYTES :].startswith(exchange.question)
+        if rcode in _USABLE or index not in self._default:
+            if self.upstreams.answered(index, now - exchange.sent, now):
+                self._failures.clear()
+        else:
+            self.upstreams.spoilt(index, now, probe=True)
+        return []
+
+    def stray(self, exchange: Exchange, now: float) -> list[Send] | Exchange | None:
+        """A packet that came to an exchange and is not its answer. After a few of them, somebody is guessing."""
+        self.strays += 1
         exchange.strays += 1
-        if exchange.strays != MAX_STRAYS or exchange.tcp or not exchange.key:
+        if exchange.strays != MAX_STRAYS or exchange.tcp or exchange.done or not exchange.key:
             return None
         return self._over_tcp(exchange, now)
 
@@ -316,23 +374,31 @@ class Forwarder:
 
     def _failed(self, exchange: Exchange, now: float) -> list[Send] | Exchange:
         """An upstream gave no usable answer: the next one, else stale, else SERVFAIL."""
-        other = self.upstreams.other(exchange.tried)
+        other = self.upstreams.other(exchange.route, exchange.tried)
         if other is not None and self._in_budget(exchange, now):
             return self._again(exchange, other, now)
+        if exchange.hedged:  # the other one may still answer
+            exchange.hedged = False
+            return []
         return self._finally(exchange, now)
 
     def _finally(self, exchange: Exchange, now: float) -> list[Send]:
-        if len(self._failures) >= MAX_FAILURES:
-            self._failures.clear()
-        self._failures[exchange.key] = now + FAILURE_S
-        return [(asked.reply_to, self._give_up(asked, exchange.key, now)) for asked in self._close(exchange)]
+        if exchange.waiters:
+            if len(self._failures) >= MAX_FAILURES:
+                self._failures.clear()
+            before = self._failures.get(exchange.key)
+            pause_s = min(before[1] * 2, FAILURE_MAX_S) if before is not None else FAILURE_S
+            self._failures[exchange.key] = (now + pause_s, pause_s)
+        waiters = self._close(exchange)
+        return [(asked.reply_to, self._give_up(asked, exchange.key, now, exchange.route)) for asked in waiters]
 
     def _in_budget(self, exchange: Exchange, now: float) -> bool:
         return len(exchange.tried) < ATTEMPTS and now + ATTEMPT_S <= exchange.since + BUDGET_S
 
     def _again(self, exchange: Exchange, upstream: int, now: float) -> Exchange:
         exchange.upstream = upstream
-        exchange.tried.append(exchange.upstream)
+        exchange.tried.append(upstream)
+        self.upstreams.sent(upstream)
         exchange.tcp = False
         self._wait(exchange, now)
         return exchange
@@ -341,43 +407,45 @@ class Forwarder:
         """End an exchange, also in what waits for a time-out, so that nothing of it is kept; gives its waiters."""
         exchange.done = True
         self._pending.pop(exchange.key, None)
+        self.upstreams.settled(exchange.tried)
         due = self._due
         while due and due[0][1].done:
             due.popleft()
+        hedges = self._hedges
+        while hedges and hedges[0][1].done:
+            hedges.popleft()
         return exchange.waiters
 
-    def _give_up(self, asked: Asked, key: bytes, now: float) -> bytes:
+    def _give_up(self, asked: Asked, key: bytes, now: float, route: tuple[int, ...]) -> bytes:
         """A stale answer under today's policy (RFC 8767), else SERVFAIL with the reason."""
-        query, verdict = asked.query, asked.verdict
         entry = self.cache.get(key)
         if entry is not None and now < entry.expires + self.limits.stale_s:
-            blocked = _blocked_target(asked.snapshot, asked.row, verdict, entry.answer)
-            if blocked is not None:
-                return self._blocked(asked, blocked, entry.answer, 0.0, now)
-            self.stale_answers += 1
-            cap_s, _ = self._cap(asked, verdict, entry.answer, now)
-            if len(entry.answer.body) > query.udp_bytes and asked.transport == UDP:
-                reply = replies.truncated(query)
-            else:
-                reply = replies.stale(query, entry.answer, min(STALE_TTL_S, cap_s))
-        elif self.upstreams.all_down or not self.upstreams.all:
-            reply = replies.error(query, wire.SERVFAIL, replies.EDE_NO_UPSTREAM, "filterd: no upstream answers")
-        else:
-            reply = replies.error(query, wire.SERVFAIL, replies.EDE_NETWORK, "filterd: the upstream failed")
-        return self._finish(asked, verdict, reply, 0.0)
+            return self.stale(asked, entry, now)
+        code, why = replies.EDE_NETWORK, "filterd: the upstream failed"
+        if self.upstreams.all_down(route):
+            code, why = replies.EDE_NO_UPSTREAM, "filterd: no upstream answers"
+            if route and all(self.upstreams.all[i].looping for i in route):
+                why = "filterd: the upstream leads back to this box"
+        return self.finish(asked, asked.verdict, replies.error(asked.query, wire.SERVFAIL, code, why), 0.0)
 
     # -- time -----------------------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
         """When `tick` wants to be called next."""
+        moments = [each[0][0] for each in (self._due, self._hedges) if each]
         probe = self.upstreams.next_probe()
-        due = self._due[0][0] if self._due else None
-        return probe if due is None or (probe is not None and probe < due) else due
+        if probe is not None:
+            moments.append(probe)
+        return min(moments, default=None)
 
     def tick(self, now: float) -> tuple[list[Send], list[Exchange]]:
-        """Replies that can wait no longer, and exchanges to send: further attempts and probes."""
+        """Replies that can wait no longer, and exchanges to send: further attempts, hedges and probes."""
         sends: list[Send] = []
         exchanges: list[Exchange] = []
+        while self._hedges and self._hedges[0][0] <= now:
+            _, exchange = self._hedges.popleft()
+            if self._hedge(exchange, now):
+                exchanges.append(exchange)
         while self._due and self._due[0][0] <= now:
             due, exchange = self._due.popleft()
             if exchange.done or exchange.due != due:  # answered, or asked again since
@@ -388,10 +456,34 @@ class Forwarder:
             else:
                 sends += outcome
         for index in self.upstreams.due_probes(now):
-            probe = probe_of(index, now)
-            self._wait(probe, now)
-            exchanges.append(probe)
+            exchanges.append(self._probe(index, now))
         return sends, exchanges
+
+    def _hedge(self, exchange: Exchange, now: float) -> bool:
+        """Ask a second upstream where the first is slow; whichever answers first is heard."""
+        if exchange.done or exchange.tcp or len(exchange.tried) != 1 or not self._in_budget(exchange, now):
+            return False
+        other = self.upstreams.hedge(exchange.route, exchange.tried)
+        if other is None:
+            return False
+        self.hedged += 1
+        self._again(exchange, other, now)
+        exchange.hedged = True
+        return True
+
+    def _probe(self, index: int, now: float) -> Exchange:
+        """A probe: of a resolver with a name that only we know, of a zone's own server with that zone."""
+        if index in self._default:
+            noise = self._some_noise(8)
+            question = loops.question(self._secrets[0] if self._secrets else noise, noise)
+            probe = probe_of(index, now, loops.in_mixed_case(question, self._some_noise(len(question))))
+            probe.mixed = True
+        else:
+            zone = next(zone for zone, route in self.plan.routes.items() if index in route)
+            probe = probe_of(index, now, special.soa_question(zone))
+        self.upstreams.sent(index)
+        self._wait(probe, now)
+        return probe
 
     def unreachable(self, exchange: Exchange, now: float, ours: bool = False) -> list[Send] | Exchange:
         """The shell could not send, or the upstream's port is closed (ICMP): as good as no answer. `ours`: for want of
@@ -402,24 +494,24 @@ class Forwarder:
         if not ours:
             self.upstreams.failed(exchange.upstream, now)
         if not exchange.key:
-            exchange.done = True
-            return []
+            return self._probe_lost(exchange)
         return self._failed(exchange, now)
 
     def _timed_out(self, exchange: Exchange, now: float) -> list[Send] | Exchange:
         self.upstreams.failed(exchange.upstream, now, exchange.sent)
+        if exchange.hedged:
+            self.upstreams.failed(exchange.tried[0], now, exchange.since)
+            exchange.hedged = False
         if not exchange.key:
-            exchange.done = True
-            return []
-        if not self.upstreams.all_down and self._in_budget(exchange, now):
+            return self._probe_lost(exchange)
+        if self._in_budget(exchange, now):
             # Perhaps only a packet was lost: even a lone upstream is asked once more.
-            return self._again(exchange, self.upstreams.after_silence(exchange.tried), now)
+            again = self.upstreams.after_silence(exchange.route, exchange.tried)
+            if again is not None:
+                return self._again(exchange, again, now)
         return self._finally(exchange, now)
 
-
-def _blocked_target(snapshot: Snapshot, row: Row, question: Verdict, answer: Answer) -> Verdict | None:
-    for target in answer.targets:
-        blocked = decide_target(snapshot, row, names.key_of_wire(target), question)
-        if blocked is not None:
-            return blocked
-    return None
+    def _probe_lost(self, exchange: Exchange) -> list[Send]:
+        exchange.done = True
+        self.upstreams.settled(exchange.tried)
+        return []

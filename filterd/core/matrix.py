@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from filterd.core import names
@@ -35,6 +36,15 @@ class Effect(NamedTuple):
     rule: str
 
 
+class Safe(NamedTuple):
+    """What a search engine's host answers in safe mode: a CNAME to `target` (wire name), or these packed addresses."""
+
+    target: bytes
+    ipv4: tuple[bytes, ...]
+    ipv6: tuple[bytes, ...]
+    rule: str
+
+
 class Index:
     """Names to atoms: `keys` gives a rule's atoms, `ids` an atom by kind and id, `masks[i]` the category of atom i."""
 
@@ -56,6 +66,9 @@ class Index:
         for profile in policy.profiles:
             for name in (*profile.allow.names, *profile.block.names):
                 self._add("name", name, (name,))
+        self.safe = {tier.id: _safe(policy, tier) for tier in policy.tiers}
+        for hosts in self.safe.values():
+            self.heads.update(map(names.head, hosts))
 
     def _add(self, kind: str, ident: str, entries: Iterable[str], mask: int = 0) -> None:
         if (kind, ident) in self.ids:
@@ -80,6 +93,21 @@ def rule_key(name: str) -> bytes:
     return names.key_of_text(name)
 
 
+def _safe(policy: Policy, tier: Tier) -> dict[bytes, Safe]:
+    """The hosts of every engine that is in safe mode for a tier, by key. Exactly these names."""
+    found: dict[bytes, Safe] = {}
+    chosen = {choice.engine: choice.mode for choice in tier.safe_search}
+    for engine in policy.engines:
+        for mode in engine.modes:
+            if chosen.get(engine.id) != mode.id:
+                continue
+            target = names.wire_of_text(mode.target) if mode.target else b""
+            ipv4, ipv6 = (tuple(ip_address(a).packed for a in each) for each in (mode.ipv4, mode.ipv6))
+            safe = Safe(target, ipv4, ipv6, f"safe search {engine.id}: {mode.id}")
+            found.update((names.key_of_text(host), safe) for host in engine.hosts)
+    return found
+
+
 def _school_id(entry: SchoolName) -> str:
     verb = "allow" if entry.allow else "block"
     scope = ",".join((*entry.tiers, *entry.classes))
@@ -88,7 +116,10 @@ def _school_id(entry: SchoolName) -> str:
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """How clients of one kind are treated now. `extra` holds names that only an override knows."""
+    """How clients of one kind are treated now. `extra` holds names that only an override knows, `safe` the hosts of
+    search engines in safe mode; `newly_seen` is the bit of that category where it is closed, else 0; `lan`: these
+    clients may hear of other devices.
+    """
 
     index: int
     tier: str
@@ -105,6 +136,11 @@ class Row:
     extra: dict[bytes, tuple[Effect, ...]]
     allow_ttl_s: int
     plain: Verdict  # on a name that no rule and no list knows
+    safe: dict[bytes, Safe]
+    newly_seen: int
+    strip_ech: bool
+    strip_h3: bool
+    lan: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +244,8 @@ def _row(
             for name in rules.names:
                 extra.setdefault(rule_key(name), []).append(Effect(OVERRIDE, allow, f"{effect_rule}: {name}"))
     ttl_s = PUPIL_TTL_S if tier.pupils else STAFF_TTL_S
+    new = policy.newly_seen
+    leases = policy.local.leases
     return Row(
         index=number,
         tier=tier.id,
@@ -224,6 +262,11 @@ def _row(
         extra={key: tuple(sorted(found)) for key, found in extra.items()},
         allow_ttl_s=ttl_s,
         plain=Verdict(Action.ALLOW, Reason.DEFAULT, DEFAULT, ttl_s),
+        safe=index.safe[tier.id],
+        newly_seen=index.bits((new.category,)) & index.bits(closed) if new is not None else 0,
+        strip_ech=tier.strip_ech,
+        strip_h3=tier.refuse_quic,
+        lan=leases is not None and tier.id in leases.tiers,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 from filterd.core import special, wire
@@ -21,6 +22,7 @@ _SAID = {
     Reason.OVERRIDE: "Thầy cô đang đóng / Closed by a teacher for now",
     Reason.PROFILE: "Đóng trong giờ này / Closed during this lesson",
     Reason.ALLOW_LIST_ONLY: "Giờ này chỉ mở trang đã chọn / Only chosen sites are open now",
+    Reason.REBINDING: "Địa chỉ nội bộ từ bên ngoài / A private address from outside",
     Reason.BYPASS: "DNS mã hoá tắt trong mạng trường / Encrypted DNS is off in this school's network",
 }
 _ECHO = wire.RD | wire.CD
@@ -41,6 +43,7 @@ def reply(
     """
     header_flags = wire.QR | wire.RA | (query.flags & _ECHO) | flags
     answers, authorities, additionals = counts
+    options += query.echo
     if query.edns is None:
         return wire.pack_header(query.id, header_flags, 1, answers, authorities, additionals) + query.question + body
     header = wire.pack_header(query.id, header_flags, 1, answers, authorities, additionals + 1)
@@ -81,12 +84,35 @@ def upstream(query: Query, answer: Answer, elapsed_s: int, cap_s: int, options: 
     question = query.question
     tail = b""
     if query.edns is not None:
+        options += query.echo
         additionals += 1
         tail = wire.opt(query.do, 0, options) if options else _OPT_DO if query.do else _OPT
     header = wire.pack_header(query.id, flags, 1, answers, authorities, additionals)
     message = bytearray(header + question + answer.body + tail)
     wire.age(message, wire.HEADER_BYTES + len(question), answer.ttls, elapsed_s, cap_s)
     return bytes(message)
+
+
+def rewritten(query: Query, target: bytes, ttl_s: int, addresses: Iterable[bytes], flags: int = 0) -> bytes:
+    """A CNAME to `target` (wire name) and behind it the addresses, if any, of the type that was asked for.
+
+    The CNAME stays in the answer: some clients look for it. Without addresses an SOA says for how long.
+    """
+    at = wire.HEADER_BYTES + len(query.question) + 12  # where the CNAME's data begins
+    owner = (0xC000 | at).to_bytes(2, "big")
+    records = [wire.record(query.qtype, ttl_s, packed, owner) for packed in addresses]
+    body = wire.record(wire.CNAME, ttl_s, target) + b"".join(records)
+    if records or query.qtype == wire.CNAME:
+        return reply(query, flags, (1 + len(records), 0, 0), body)
+    return reply(query, flags, (1, 1, 0), body + wire.soa(ttl_s, owner))
+
+
+def addresses(query: Query, ttl_s: int, found: Iterable[bytes], flags: int = 0) -> bytes:
+    """These addresses, of the type that was asked for; none is an answer without data."""
+    records = [wire.record(query.qtype, ttl_s, packed) for packed in found]
+    if not records:
+        return reply(query, flags, (0, 1, 0), wire.soa(ttl_s))
+    return reply(query, flags, (len(records), 0, 0), b"".join(records))
 
 
 def stale(query: Query, answer: Answer, ttl_s: int) -> bytes:
@@ -115,12 +141,17 @@ class Synthetic:
         return self.blocked(query, verdict, verdict.ttl_s) if kind is None else self.special(query, kind, verdict)
 
     def blocked(self, query: Query, verdict: Verdict, ttl_s: int) -> bytes:
-        """What policy says for a blocked name; HTTPS, SVCB and all other types get no data, so no hint leaks."""
+        """What policy says for a blocked name; HTTPS, SVCB and all other types get no data, so no hint leaks.
+
+        The name of a private address that came from outside is not a blocked one: it has no data.
+        """
         category = verdict.category or ""
         mode = self._modes.get(category, self._mode)
         options = b""
         if query.edns is not None:
             options = self._texts.get(category) or self._reasons[verdict.reason]
+        if verdict.reason is Reason.REBINDING:
+            return reply(query, wire.NOERROR, (0, 1, 0), wire.soa(ttl_s), options)
         if mode == "nxdomain":
             return reply(query, wire.NXDOMAIN, (0, 1, 0), wire.soa(ttl_s), options)
         if mode == "zero":

@@ -30,10 +30,15 @@ class Server(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every server once, and by zone (`names` key; `b""` for all other names) the indexes to ask, best first."""
+    """Every server once, and by zone (`names` key; `b""` for all other names) the indexes to ask, best first.
+
+    `mixed[i]`: names go to that server in random case. Not where nobody off-path can send in its name: over streams,
+    and on the box or in a private network.
+    """
 
     servers: tuple[Upstream, ...]
     routes: dict[bytes, tuple[int, ...]]
+    mixed: tuple[bool, ...] = ()
 
 
 def parse(upstream: Upstream) -> Server:
@@ -95,4 +100,15 @@ def plan(policy: Policy, instead: tuple[str, ...] = ()) -> Plan:
     routes = {b"": indexes(own)}
     for route in policy.routes:
         routes[names.key_of_text(route.zone)] = indexes(route.upstreams)
-    return Plan(tuple(servers), routes)
+    mixed = tuple(policy.case_randomisation and _is_far(parse(server)) for server in servers)
+    return Plan(tuple(servers), routes, mixed)
+
+
+def is_near(address: str) -> bool:
+    """Whether an upstream is on this box or in a private network, where nobody off-path can send with its address."""
+    parsed = ipaddress.ip_address(address)
+    return parsed.is_loopback or parsed.is_private or parsed.is_link_local
+
+
+def _is_far(server: Server) -> bool:
+    return server.transport == "udp" and not is_near(server.addresses[0])

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from filterd.core import matrix, names, special
+from typing import Protocol
+
+from filterd.core import local, matrix, names, special
 from filterd.core.classrooms import Classrooms
+from filterd.core.ddr import Ddr
+from filterd.core.local import Leases, LocalData
 from filterd.core.matrix import Index, Matrix, Row
 from filterd.core.overrides import Overrides
 from filterd.core.policy import Policy
 from filterd.core.table import Table
+
+
+class Seen(Protocol):
+    """What this school has asked for before (`firstseen`). The one part of a snapshot that goes on changing."""
+
+    def is_new(self, key: bytes) -> bool: ...
+    def note(self, key: bytes) -> None: ...
 
 
 class Snapshot:
@@ -18,12 +29,18 @@ class Snapshot:
         "box_key",
         "categories",
         "classrooms",
+        "ddr",
         "heads",
         "index",
+        "leases",
+        "local",
         "matrix",
         "overrides",
         "policy",
+        "routes",
+        "seen",
         "table",
+        "trusted",
     )
 
     def __init__(
@@ -33,8 +50,11 @@ class Snapshot:
         overrides: Overrides,
         now: float,
         before: Snapshot | None = None,
+        seen: Seen | None = None,
+        leases: Leases = (),
     ) -> None:
         self.policy = policy
+        self.seen = seen
         self.table = table
         self.overrides = overrides
         extra = tuple(c.id for c in policy.categories if c.id not in table.categories)
@@ -45,15 +65,25 @@ class Snapshot:
             before.classrooms if before and same else Classrooms(policy.places, policy.networks)
         )
         self.matrix: Matrix = matrix.build(self.index, overrides, now)
+        own = before.local if before and same and before.leases == leases else None
+        self.leases = leases
+        self.local: LocalData | None = local.build(policy.local, leases, own)
+        self.ddr: Ddr | None = Ddr(policy.encrypted) if policy.encrypted is not None else None
         box = policy.block_answer.box_name
         self.box_key = names.key_of_text(box) if box else None
         # A name whose head is not among these has no meaning of its own and no rule: most names, for two look-ups.
         self.heads = special.HEADS | self.index.heads | ({names.head(self.box_key)} if self.box_key else set())
+        for more in (self.local, self.ddr):
+            if more is not None:
+                self.heads = self.heads | more.heads
+        # Zones with upstreams of their own are never special, and may hold private addresses as `rebinding.allow` may.
+        self.routes = frozenset(names.key_of_text(route.zone) for route in policy.routes)
+        self.trusted = self.routes | {names.key_of_text(name) for name in policy.rebinding.allow}
         self._by_bit = [(self.index.bits((c.id,)), c.id) for c in policy.categories]
 
     def at(self, now: float) -> Snapshot:
         """The same inputs at another moment (Unix seconds)."""
-        return Snapshot(self.policy, self.table, self.overrides, now, before=self)
+        return Snapshot(self.policy, self.table, self.overrides, now, before=self, seen=self.seen, leases=self.leases)
 
     def row_of_place(self, place: int | None) -> Row | None:
         """The row of a place's index; of unknown clients for None, which is None where the policy refuses them."""

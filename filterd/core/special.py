@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 
 from filterd.core import wire
-from filterd.core.names import head
+from filterd.core.names import head, text_of_key, wire_of_text
 
 TTL_S = 3600
 
@@ -52,6 +52,11 @@ for _zone in ("d.f", "8.e.f", "9.e.f", "a.e.f", "b.e.f", "8.b.d.0.1.0.0.2", _NON
 _TOPS = frozenset(zone[: zone.find(b".") + 1] for zone in _ZONES)
 
 HEADS = frozenset(map(head, (*_ZONES, *_NAMES)))  # no other head leads to a special name
+
+
+def soa_question(zone: bytes) -> bytes:
+    """QNAME, QTYPE and QCLASS that ask the server of a zone (a subtree key) for its SOA."""
+    return wire_of_text(text_of_key(zone).rstrip(".")) + b"\0\6\0\1"
 
 
 def special(key: bytes) -> Special | None:

@@ -66,6 +66,7 @@ class Table:
         "built_at",
         "categories",
         "generation",
+        "has_addresses",
         "names",
         "sources",
     )
@@ -83,6 +84,7 @@ class Table:
     ) -> None:
         """`ids[trie id]` is an index into `sets`; `built_at` is Unix seconds; `names` counts keys in a set."""
         self.generation = generation
+        self.has_addresses = False
         self.built_at = built_at
         self.names = names
         self.sources = sources
@@ -116,6 +118,9 @@ class Table:
                 return self._weighed(key, found)
             mask |= more
         return mask
+
+    def address_mask(self, packed: bytes) -> int:
+        return 0
 
     def _weighed(self, key: bytes, found: list[bytes]) -> int:
         """`mask` where exceptions are at play. Prefixes come shortest first: the last of each kind is the longest."""

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from filterd.core.exchange import Exchange
-from filterd.core.forwarder import ATTEMPT_S, Forwarder, Send
+from filterd.core.forwarder import Forwarder, Send
 from filterd.core.matrix import Row
 from filterd.dns.hot import HotSelector
 
@@ -43,18 +43,27 @@ class Desk:
         self.faults = 0
 
     def query(
-        self, packet: bytes, transport: str, row: Row | None, reply_to: tuple[ReplyTo, object], now: float
+        self,
+        packet: bytes,
+        transport: str,
+        row: Row | None,
+        reply_to: tuple[ReplyTo, object],
+        now: float,
+        client: bytes = b"",
     ) -> bytes | None:
         """Ask the forwarder; a question for upstream is sent at once, its reply comes later through `reply_to`."""
+        forwarder = self._forwarder
         try:
-            outcome = self._forwarder.query(packet, transport, row, reply_to, now)
+            outcome = forwarder.query(packet, transport, row, reply_to, now, client)
         except Exception:  # noqa: BLE001  a bug must cost one query, never the school's DNS; it is counted and logged
             self._fault("a query")
             return None
+        if forwarder.extra:
+            for exchange in forwarder.extra:
+                self._carry(exchange)
+            forwarder.extra.clear()
         if isinstance(outcome, Exchange):
-            self.upstream.send(outcome)
-            if self._timer is None or self._when > now + ATTEMPT_S:
-                self.arm()
+            self._carry(outcome)
             return None
         return outcome
 
@@ -72,18 +81,24 @@ class Desk:
         self._do(outcome)
         return True
 
+    def stray(self, exchange: Exchange) -> None:
+        """A packet came to a socket that only this exchange waits on, and is not for it: somebody guesses."""
+        outcome = self._forwarder.stray(exchange, monotonic())
+        if outcome is not None:
+            self._do(outcome)
+
     def unreachable(self, exchange: Exchange, ours: bool = False) -> None:
         """The exchange could not be carried; `ours`: and the upstream has no part in it."""
         self._do(self._forwarder.unreachable(exchange, monotonic(), ours))
 
     def arm(self) -> None:
-        """Set the timer for the forwarder's deadline. Attempts come due in order, so only a probe's can be too late."""
+        """Set the timer for the forwarder's deadline."""
+        deadline = self._forwarder.deadline()
         if self._timer is not None:
-            if self._when <= monotonic() + ATTEMPT_S:
+            if deadline is not None and self._when <= deadline:
                 return
             self._timer.cancel()
             self._timer = None
-        deadline = self._forwarder.deadline()
         if deadline is not None:
             self._when = deadline
             self._timer = self._loop.call_at(deadline, self._tick)
@@ -102,10 +117,14 @@ class Desk:
             self.upstream.send(exchange)
         self.arm()
 
+    def _carry(self, exchange: Exchange) -> None:
+        self.upstream.send(exchange)
+        if self._timer is None or self._when > (exchange.hedge_at or exchange.due):
+            self.arm()
+
     def _do(self, outcome: list[Send] | Exchange) -> None:
         if isinstance(outcome, Exchange):
-            self.upstream.send(outcome)
-            self.arm()
+            self._carry(outcome)
             return
         for reply_to, reply in outcome:
             listener, address = reply_to

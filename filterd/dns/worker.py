@@ -12,6 +12,7 @@ import contextlib
 import gc
 import json
 import logging
+import os
 import signal
 import socket
 import sys
@@ -54,7 +55,8 @@ class Worker:
         self._wall = time.time()  # the timetable's clock at the last look
         snapshot = self._snapshot(orders, None)
         self._plan = plan(snapshot.policy, tuple(orders["upstreams"]))
-        self.forwarder = Forwarder(snapshot, len(self._plan.servers), time.time)
+        self.forwarder = Forwarder(snapshot, self._plan, time.time, os.urandom)
+        self.forwarder.use_secrets(_secrets(orders))
         self.clients = Clients(self.forwarder)
         self.desk = Desk(loop, hot, self.forwarder)
         self.upstreams = self.desk.upstream = Upstreams(loop, tasks, hot, self.desk)
@@ -90,7 +92,9 @@ class Worker:
         if before is not None and before.policy == policy:
             policy = before.policy  # the same object: the index over it is kept
         directory = Path(orders["table"]) if orders["table"] else None
-        return snapshots.build(policy, directory, Overrides.from_json(orders["overrides"]), time.time(), before)
+        overrides = Overrides.from_json(orders["overrides"])
+        leases = tuple((str(name), str(address)) for name, address in orders.get("leases", ()))
+        return snapshots.build(policy, directory, overrides, time.time(), before, leases)
 
     def _order(self, orders: dict[str, Any]) -> None:
         started = monotonic()
@@ -103,8 +107,9 @@ class Worker:
         found = plan(snapshot.policy, tuple(orders["upstreams"]))
         if (found, snapshot.policy.source_ports) != (self._plan, self.forwarder.snapshot.policy.source_ports):
             self.upstreams.configure(found.servers, snapshot.policy.source_ports)
-            self.forwarder.use_upstreams(len(found.servers))
+            self.forwarder.use_upstreams(found)
         self._plan = found
+        self.forwarder.use_secrets(_secrets(orders))
         self._use(snapshot)
         if self._channel is not None:
             self._channel.send({"swapped": self._describe(), "took_s": monotonic() - started})
@@ -133,6 +138,10 @@ class Worker:
             self._use(snapshot.at(self._wall))
         if self._channel is not None:
             self._channel.send({"counts": self._tallies.take(self)})
+
+
+def _secrets(orders: dict[str, Any]) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(secret) for secret in orders.get("secrets", ()))
 
 
 async def serve(hot: HotSelector, assignment: dict[str, Any], control: socket.socket, orders: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from filterd.core.cache import Memo
 from filterd.core.exchange import TCP, UDP, Exchange
-from filterd.core.forwarder import ATTEMPT_S, ATTEMPTS, MAX_WAITERS, Forwarder
+from filterd.core.forwarder import ATTEMPT_S, ATTEMPTS, MAX_WAITERS
 from filterd.core.overrides import Override
 from filterd.core.policy import Policy, Rules
 from tests import schools
@@ -40,7 +40,7 @@ class Story:
     ) -> None:
         self.now = START
         self.snapshot = schools.snapshot(policy, listed, overrides)
-        self.forwarder = Forwarder(self.snapshot, upstreams, self.wall)
+        self.forwarder = schools.forwarder(self.snapshot, upstreams, self.wall)
         self.heard: dict[object, list[bytes]] = {}
         self.sent: list[Exchange] = []
 
@@ -582,7 +582,7 @@ def test_new_upstreams_are_asked_what_the_old_ones_failed_at():
     story = Story(upstreams=1)
     exchange = story.ask(query())
     story.answer(exchange, reply(exchange.question, rcode=2))
-    story.forwarder.use_upstreams(1)
+    story.forwarder.use_upstreams(schools.plan(1))
     assert isinstance(story.ask(query()), Exchange)
 
 
@@ -859,7 +859,7 @@ def test_upstreams_can_be_exchanged_while_questions_wait(count):
     exchange = story.ask(query())
     story.passes(ATTEMPT_S)
     assert exchange.upstream == 1
-    story.forwarder.use_upstreams(count)
+    story.forwarder.use_upstreams(schools.plan(count))
     exchanges = story.passes(ATTEMPT_S)
     assert [e.upstream for e in exchanges] == ([] if count == 0 else [0])
     if count:
@@ -873,7 +873,7 @@ def test_what_the_old_upstreams_still_say_is_not_put_down_to_the_new(count):
     story.outage()
     probes = story.passes(1.0)
     late = story.sent[0]
-    story.forwarder.use_upstreams(count)
+    story.forwarder.use_upstreams(schools.plan(count))
     for probe in probes:
         assert story.answer(probe, reply(probe.question)) is None
     assert story.forwarder.unreachable(late, story.now) == []
@@ -885,7 +885,7 @@ def test_what_the_old_upstreams_still_say_is_not_put_down_to_the_new(count):
 def test_a_truncated_answer_of_an_old_upstream_goes_to_the_new_ones(count):
     story = Story()
     exchange = story.ask(query())
-    story.forwarder.use_upstreams(count)
+    story.forwarder.use_upstreams(schools.plan(count))
     story.answer(exchange, reply(exchange.question, flags=0x8380))
     assert (exchange.upstream, exchange.tcp) == ((0, False) if count else (-1, False))
     assert ("client" in story.heard) is (count == 0)
@@ -1106,7 +1106,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(count=st.sampled_from([0, 1, 2, 4]))
     def upstreams_change(self, count):
-        self.story.forwarder.use_upstreams(count)
+        self.story.forwarder.use_upstreams(schools.plan(count))
 
     @rule(which=st.integers(0, 1))
     def the_policy_changes(self, which):
@@ -1159,7 +1159,7 @@ def test_misses_leave_no_circles_for_a_collector():
 
 
 def test_what_the_old_generation_of_the_memo_answers_counts_as_a_memo_hit() -> None:
-    forwarder = Forwarder(schools.snapshot(schools.with_limits(memo_bytes=1 << 13)), 1, lambda: 0.0)
+    forwarder = schools.forwarder(schools.snapshot(schools.with_limits(memo_bytes=1 << 13)), 1, lambda: 0.0)
     row = schools.row(forwarder.snapshot, "3a")
     blocked = [schools.query(f"n{i}.localhost") for i in range(40)]
     for packet in blocked:

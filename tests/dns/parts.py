@@ -7,7 +7,6 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from filterd.core.forwarder import Forwarder
 from filterd.core.policy import Policy, Upstream
 from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
@@ -25,7 +24,7 @@ class Parts:
     def __init__(self, hot: HotSelector, tasks: asyncio.TaskGroup, policy: Policy, upstreams: tuple[str, ...]) -> None:
         self.loop = asyncio.get_running_loop()
         self.hot = hot
-        self.forwarder = Forwarder(schools.snapshot(policy), len(upstreams), lambda: schools.NOW)
+        self.forwarder = schools.forwarder(schools.snapshot(policy), len(upstreams), lambda: schools.NOW)
         self.clients = Clients(self.forwarder)
         self.desk = Desk(self.loop, hot, self.forwarder)
         self.upstreams = self.desk.upstream = Upstreams(self.loop, tasks, hot, self.desk)

@@ -14,7 +14,7 @@ from tests import schools
 
 
 def clients_of(policy: Policy = schools.POLICY) -> tuple[Clients, Forwarder]:
-    forwarder = Forwarder(schools.snapshot(policy), 1, lambda: schools.NOW)
+    forwarder = schools.forwarder(schools.snapshot(policy), 1, lambda: schools.NOW)
     return Clients(forwarder), forwarder
 
 
