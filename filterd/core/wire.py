@@ -74,11 +74,14 @@ class Query:
 
     `edns` is the version (None: no OPT), `udp_bytes` what the client takes over UDP, within [512, 1232]. `plain`: no
     EDNS options, nothing behind and no mixed case, so the same packet may well come again. `formerr`: the question
-    could be read, what follows could not.
+    could be read, what follows could not. `cookie` is the data of its COOKIE option (RFC 7873 section 4): the client's
+    8 bytes, and the server's 8 to 32 if it has them. `echo` are the EDNS options that every reply to it carries.
     """
 
     __slots__ = (
+        "cookie",
         "do",
+        "echo",
         "edns",
         "flags",
         "formerr",
@@ -107,6 +110,8 @@ class Query:
         self.do = False
         self.plain = question.startswith(name)
         self.formerr = False
+        self.cookie: bytes | None = None
+        self.echo = b""
 
 
 def read_header(packet: bytes) -> Header:
@@ -150,6 +155,16 @@ def read_query(packet: bytes) -> Query:
     return query
 
 
+def read_bare_cookie(packet: bytes) -> Query | None:
+    """A query without any question that asks for a server cookie alone (RFC 7873 section 5.4); None for all others."""
+    ident, flags, questions, answers, authorities, additionals = read_header(packet)
+    if questions or answers or authorities or not additionals or flags & (QR | OPCODE_MASK):
+        return None
+    query = Query(ident, flags, b"", b"", b"", 0, 0)
+    _read_records(packet, HEADER_BYTES, 0, additionals, query)
+    return query if query.cookie is not None and not query.edns and not query.formerr else None
+
+
 def _read_records(packet: bytes, at: int, authorities: int, additionals: int, query: Query) -> None:
     """What stands behind the question: an OPT (RFC 6891), a TSIG that is not looked at, an SOA in IXFR (RFC 1995)."""
     if authorities + additionals > 4 or (authorities and query.qtype != IXFR):
@@ -173,7 +188,7 @@ def _read_records(packet: bytes, at: int, authorities: int, additionals: int, qu
                 query.udp_bytes = min(max(klass, MIN_UDP_BYTES), MAX_UDP_BYTES)
                 if length:
                     query.plain = False
-                    _check_options(packet, at, at + length)
+                    _check_options(packet, at, at + length, query)
             else:
                 query.plain = False
             at += length
@@ -183,16 +198,22 @@ def _read_records(packet: bytes, at: int, authorities: int, additionals: int, qu
         query.formerr = True
 
 
-def _check_options(packet: bytes, at: int, end: int) -> None:
+def _check_options(packet: bytes, at: int, end: int, query: Query) -> None:
     for _ in range(MAX_OPTIONS):
         if at == end:
             return
         if at + 4 > end:
             break
         code, length = _TWO.unpack_from(packet, at)
-        at += 4 + length
-        if at > end or (code == COOKIE_OPTION and length != 8 and not 16 <= length <= 40):
+        data = at + 4
+        at = data + length
+        if at > end:
             break
+        if code == COOKIE_OPTION:
+            if length != 8 and not 16 <= length <= 40:
+                break
+            if query.cookie is None:  # all but the first are ignored
+                query.cookie = packet[data:at]
     raise WireError("EDNS options are malformed")
 
 
@@ -364,6 +385,11 @@ def ede(code: int, text: str = "") -> bytes:
     """An Extended DNS Error option (RFC 8914 section 2); the text is cut to 100 bytes of whole characters."""
     raw = text.encode()[:100].decode(errors="ignore").encode()
     return _TWO.pack(EDE_OPTION, 2 + len(raw)) + code.to_bytes(2, "big") + raw
+
+
+def cookie(data: bytes) -> bytes:
+    """A COOKIE option (RFC 7873 section 4)."""
+    return _TWO.pack(COOKIE_OPTION, len(data)) + data
 
 
 def record(kind: int, ttl_s: int, data: bytes, owner: bytes = b"\xc0\x0c") -> bytes:
