@@ -1,7 +1,7 @@
 """Drives a forwarder in-process: clients and upstreams that send anything, on a clock of its own.
 
-What must hold after every packet is in `_check_reply` and `_upstream_speaks`; `BrokenPromiseError` says what did not, with the
-seed and the step, so that a run can be repeated up to there.
+What must hold after every packet is in `_check_reply` and `_upstream_speaks`. `BrokenPromiseError` says what did not,
+with the seed and the step, so that a run can be repeated up to there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import dns.message
 
 from filterd.core import wire
 from filterd.core.exchange import Exchange
-from filterd.core.forwarder import BUDGET_S, Forwarder, Send
+from filterd.core.forwarder import BUDGET_S, Send
 from filterd.core.policy import BlockAnswer
 from filterd.core.snapshot import Snapshot
 from tests import schools
@@ -45,7 +45,7 @@ class Inside:
         self.sent = self.replies = 0
         self.seen: Counter[str] = Counter()
         self._snapshots = _snapshots()
-        self.forwarder = Forwarder(self._snapshots[0], 2, lambda: schools.NOW + self.now)
+        self.forwarder = schools.forwarder(self._snapshots[0], 2, lambda: schools.NOW + self.now)
         self._flying: list[tuple[Exchange, int, bool, str]] = []
         self._waiting: dict[int, tuple[bytes, str, float]] = {}  # token -> packet, transport, asked at
         self._token = 0

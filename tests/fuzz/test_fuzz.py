@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from filterd.core import wire
 from filterd.core.exchange import Exchange
-from filterd.core.forwarder import Forwarder
 from tests import schools
 from tests.fuzz import packets
 from tests.fuzz.inside import BrokenPromiseError, Inside, walk
@@ -51,7 +50,7 @@ _SNAPSHOT = schools.snapshot()
 @given(_BYTES, st.sampled_from(["udp", "tcp"]), st.sampled_from(["3a", "9b", "staff-room"]))
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_of_a_client_get_a_reply_or_silence(packet: bytes, transport: str, place: str) -> None:
-    forwarder = Forwarder(_SNAPSHOT, 1, lambda: schools.NOW)
+    forwarder = schools.forwarder(_SNAPSHOT, 1, lambda: schools.NOW)
     outcome = forwarder.query(packet, transport, schools.row(_SNAPSHOT, place), None, 0.0)
     if isinstance(outcome, bytes):
         walk(outcome)
@@ -65,7 +64,7 @@ def test_any_bytes_of_a_client_get_a_reply_or_silence(packet: bytes, transport: 
 def test_any_bytes_of_an_upstream_behind_the_right_question_leave_a_forwarder_that_works(
     tail: bytes, headless: bool
 ) -> None:
-    forwarder = Forwarder(_SNAPSHOT, 1, lambda: schools.NOW)
+    forwarder = schools.forwarder(_SNAPSHOT, 1, lambda: schools.NOW)
     exchange = forwarder.query(schools.query(), "udp", schools.row(_SNAPSHOT, "3a"), "client", 0.0)
     assert isinstance(exchange, Exchange)
     question = packets.question_of(exchange.packet)

@@ -1,0 +1,1 @@
+"""The rows of docs/conformance.md, asked of a running server."""
