@@ -1,7 +1,8 @@
 """DNS bytes: the one bounds-checked reader of packets, and the writers of headers, OPT and synthetic records.
 
-Owns every offset and bit of RFC 1035 section 4 and RFC 6891. No other module slices a packet (the two id bytes of a
-memoised reply aside). Readers raise `WireError` and nothing else, whatever the bytes; writers take checked values.
+Owns every offset and bit of RFC 1035 section 4 and RFC 6891, with its parts `wirenames`, `links` and `svcparams`. No
+other module slices a packet (`svcb` and the two id bytes of a memoised reply aside). Readers raise `WireError` and
+nothing else, whatever the bytes; writers take checked values.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final, NamedTuple
 
+from filterd.core import links, svcparams
 from filterd.core.names import key_of_labels
+from filterd.core.private import FIRST_V4, FIRST_V6, MOSTLY, is_private
+from filterd.core.wirenames import read_name, skip_name
 from filterd.errors import WireError
 
 HEADER_BYTES: Final = 12
@@ -41,7 +45,9 @@ SOA: Final = 6
 HINFO: Final = 13
 TXT: Final = 16
 AAAA: Final = 28
+DNAME: Final = 39
 OPT: Final = 41
+RRSIG: Final = 46
 SVCB: Final = 64
 HTTPS: Final = 65
 TKEY: Final = 249
@@ -55,14 +61,17 @@ COOKIE_OPTION: Final = 10  # RFC 7873
 EDE_OPTION: Final = 15  # RFC 8914
 MAX_OPTIONS: Final = 32  # an OPT with more is somebody's attack
 MAX_RECORDS: Final = 6000  # more than the smallest records that fit in 64 KiB
-MAX_HOPS: Final = 127  # as many pointers as a name can have labels
 MAX_TARGETS: Final = 11  # CNAMEs in one answer; all of them are judged, so a longer chain cannot hide its end
+PRIVATE: Final = links.PRIVATE  # bits of `Answer.marks`
+SVCB_MARK: Final = links.SVCB_MARK
 
 _HEADER = Struct("!HHHHHH")
 _TWO = Struct("!HH")
 _RECORD = Struct("!HHIH")  # TYPE, CLASS, TTL, RDLENGTH
 _U32 = Struct("!I")
 _SOA_TAIL = Struct("!IIIII")
+_LEADING = frozenset({CNAME, DNAME, RRSIG})
+_RARE = frozenset({HTTPS, SVCB, DNAME, RRSIG})
 
 pack_header = _HEADER.pack
 Header = tuple[int, int, int, int, int, int]  # id, flags, QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT
@@ -217,69 +226,12 @@ def _check_options(packet: bytes, at: int, end: int, query: Query) -> None:
     raise WireError("EDNS options are malformed")
 
 
-def skip_name(packet: bytes, at: int) -> int:
-    """Offset behind the name at `at`. A pointer must point strictly backwards (RFC 9267 section 3)."""
-    start = at
-    try:
-        while True:
-            length = packet[at]
-            if length == 0:
-                return at + 1
-            if length < 64:
-                at += length + 1
-                if at - start > 254:
-                    raise WireError("name longer than 255 bytes")
-            elif length >= 192:
-                target = (length & 63) << 8 | packet[at + 1]
-                if not HEADER_BYTES <= target < start:
-                    raise WireError("compression pointer does not point backwards")
-                return at + 2
-            else:
-                raise WireError("unknown label type")
-    except IndexError:
-        raise WireError("name runs over the end") from None
-
-
-def read_name(packet: bytes, at: int) -> bytes:
-    """The uncompressed wire name at `at`, at most 255 bytes; pointers strictly backwards, and no more than labels."""
-    parts = []
-    total = 1
-    hops = 0
-    limit = at
-    try:
-        while True:
-            length = packet[at]
-            if length == 0:
-                parts.append(b"\0")
-                return b"".join(parts)
-            if length < 64:
-                label = packet[at : at + length + 1]
-                if len(label) != length + 1:
-                    raise WireError("name runs over the end")
-                total += length + 1
-                if total > 255:
-                    raise WireError("name longer than 255 bytes")
-                parts.append(label)
-                at += length + 1
-            elif length >= 192:
-                target = (length & 63) << 8 | packet[at + 1]
-                if not HEADER_BYTES <= target < limit:
-                    raise WireError("compression pointer does not point backwards")
-                hops += 1
-                if hops > MAX_HOPS:
-                    raise WireError("too many compression pointers")
-                at = limit = target
-            else:
-                raise WireError("unknown label type")
-    except IndexError:
-        raise WireError("name runs over the end") from None
-
-
 class Answer(NamedTuple):
     """An upstream's reply without id, question and OPT; pointers in `body` count from the start of the message.
 
-    `ttls` are the offsets of the TTLs in `body`; `targets` the wire names of CNAMEs in order, in lower case.
-    `negative`: NXDOMAIN or no data (RFC 2308 section 2), at the end of a CNAME chain too.
+    `ttls` are the offsets of the TTLs in `body`; `targets` the wire names it leads to, in lower case: of CNAMEs in
+    order, then of DNAME, HTTPS and SVCB. `negative`: NXDOMAIN or no data (RFC 2308 section 2), behind CNAMEs too.
+    `marks`: PRIVATE where the answer section holds an address that `private` knows, SVCB_MARK for HTTPS and SVCB.
     """
 
     flags: int
@@ -289,11 +241,12 @@ class Answer(NamedTuple):
     ttl_s: int  # the least TTL; for a negative answer what RFC 2308 section 5 says; 0 if nothing says
     targets: tuple[bytes, ...]
     negative: bool
+    marks: int = 0
 
 
 def read_answer(packet: bytes, start: int, header: Header | None = None) -> Answer:
     """Check an upstream's reply whose question ended at `start`. Raises WireError if it is not a DNS message, if its
-    CNAMEs loop or never end, and for an extended RCODE, which is never an answer.
+    CNAMEs loop or never end, for malformed addresses and service records, and for an extended RCODE.
     """
     _, flags, _, answers, authorities, additionals = header or read_header(packet)
     total = answers + authorities + additionals
@@ -308,9 +261,15 @@ def read_answer(packet: bytes, start: int, header: Header | None = None) -> Answ
     soa_ttl = None
     kept = additionals
     end = -1
+    rare = False
+    marks = aside = 0
+    more: tuple[bytes, ...] = ()
     for index in range(total):
         owner = at
-        at = skip_name(packet, at)
+        if at + 11 > size:
+            raise WireError("record runs over the end")
+        short = packet[at] == 192 and HEADER_BYTES <= packet[at + 1] < at  # nearly every owner, without a call
+        at = at + 2 if short else skip_name(packet, at)
         if at + 10 > size:
             raise WireError("record runs over the end")
         kind, _, ttl, length = _RECORD.unpack_from(packet, at)
@@ -334,31 +293,61 @@ def read_answer(packet: bytes, start: int, header: Header | None = None) -> Answ
             if index < answers:
                 if ttl < least:
                     least = ttl
-                if kind == CNAME:
+                if kind == A:
+                    if length != 4:
+                        raise WireError("an A record that holds no address")
+                    if FIRST_V4[packet[data]] and is_private(packet[data : data + 4]):
+                        marks |= PRIVATE
+                elif kind == AAAA:
+                    if length != 16:
+                        raise WireError("an AAAA record that holds no address")
+                    first = FIRST_V6[packet[data]]
+                    if first and packet[data : data + 2] != MOSTLY and is_private(packet[data : data + 16]):
+                        marks |= PRIVATE
+                elif kind == CNAME:
                     if skip_name(packet, data) != data + length:
                         raise WireError("a CNAME's name does not fill its data")
                     targets.append(read_name(packet, data).lower())
                     if len(targets) > MAX_TARGETS:
                         raise WireError("too long a chain of CNAMEs")
+                elif kind in _RARE:
+                    rare = True
             elif kind == SOA and index < answers + authorities and length >= 22:
                 soa_ttl = min(ttl, _U32.unpack_from(packet, data + length - 4)[0])
         at = data + length
     if end < 0:
         end = at
+    if rare:
+        more, aside, bits = links.read(packet, start, ttls[:answers], targets)
+        marks |= bits
     negative = flags & RCODE_MASK == NXDOMAIN or not answers
     if targets:
-        _check_chain(packet, start, targets)
-        negative = negative or (len(targets) == answers and _TWO.unpack_from(packet, start - 4)[0] != CNAME)
+        links.check_chain(packet[HEADER_BYTES : start - 4].lower(), targets)
+        if len(targets) + aside == answers:
+            negative = negative or _TWO.unpack_from(packet, start - 4)[0] not in _LEADING
     if negative:
         least = min(least, soa_ttl) if soa_ttl is not None else 0
     if zeroed:
         packet = _with_zeroes(packet, zeroed)
-    return Answer(flags, (answers, authorities, kept), packet[start:end], tuple(ttls), least, tuple(targets), negative)
+    counts = (answers, authorities, kept)
+    return Answer(flags, counts, packet[start:end], tuple(ttls), least, tuple(targets) + more, negative, marks)
 
 
-def _check_chain(packet: bytes, start: int, targets: list[bytes]) -> None:
-    if len({*targets, packet[HEADER_BYTES : start - 4].lower()}) <= len(targets):
-        raise WireError("a loop of CNAMEs")
+def addresses(answer: Answer) -> list[bytes]:
+    """The packed addresses in the answer section: of A and AAAA records, and the hints of HTTPS and SVCB records."""
+    body = answer.body
+    found = []
+    for at in answer.ttls[: answer.counts[0]]:
+        kind = body[at - 4] << 8 | body[at - 3]
+        data = at + 6
+        if kind == A:
+            found.append(body[data : data + 4])
+        elif kind == AAAA:
+            found.append(body[data : data + 16])
+        elif kind in (HTTPS, SVCB):
+            end = data + (body[at + 4] << 8 | body[at + 5])
+            found += svcparams.hints(svcparams.read(body, data, end)[2])
+    return found
 
 
 def _with_zeroes(packet: bytes, offsets: list[int]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from ipaddress import ip_address
 from struct import pack, unpack_from
 
 import dns.edns
@@ -126,27 +127,9 @@ def test_any_bytes_are_an_answer_or_a_wire_error(packet, start):
     assert len(message) == start + len(answer.body)
 
 
-@given(noise, st.integers(0, 320))
-def test_any_name_at_any_offset_is_a_name_or_a_wire_error(packet, at):
-    for reader in (wire.skip_name, wire.read_name):
-        try:
-            found = reader(packet, at)
-        except WireError:
-            continue
-        assert isinstance(found, bytes) or at < found <= len(packet)
-        assert not isinstance(found, bytes) or len(found) <= 255
-
-
 def pointers(count: int) -> bytes:
     """The root, then pointers that each point at the one before."""
     return b"\0" + b"".join(pack("!H", 0xC000 | (11 + 2 * i if i else 12)) for i in range(count))
-
-
-def test_a_name_may_have_as_many_pointers_as_labels():
-    packet = header() + pointers(127)
-    assert wire.read_name(packet, len(packet) - 2) == b"\0"
-    with pytest.raises(WireError, match="too many"):
-        wire.read_name(header() + pointers(128), 12 + 1 + 2 * 127)
 
 
 def test_an_answer_of_long_pointer_chains_is_refused_at_once():
@@ -325,6 +308,12 @@ def test_targets_are_whole_names_in_lower_case_through_pointers():
         pytest.param([record(5, 60, b"\1a\0\0")], "fill", id="bytes behind the target"),
         pytest.param([record(5, 60, b"")], "fill|over|data", id="empty target"),
         pytest.param([OPT], "OPT", id="OPT among the answers"),
+        pytest.param([record(1, 60, b"abc")], "no address", id="an address of 3 bytes"),
+        pytest.param([record(1, 60, b"")], "no address", id="an A record without an address"),
+        pytest.param([record(28, 60, b"abcd")], "no address", id="an AAAA record of 4 bytes"),
+        pytest.param([record(65, 60, b"\0\1\xc0\x0c")], "compressed", id="HTTPS with a compressed target"),
+        pytest.param([record(64, 60, b"\0")], "over the end", id="SVCB of one byte"),
+        pytest.param([record(39, 60, b"\1a\0\0")], "fill", id="bytes behind a DNAME's target"),
         pytest.param([b"\xc0\x0c\0\1\0\1\0\0\0\1\0\5abcd"], "over the end", id="data over the end"),
         pytest.param([b"\xc0\x0c\0\1\0\1\0"], "over the end", id="half a record"),
         pytest.param([b"\xc0\xff" + address()[2:]], "backwards", id="owner points forwards"),
@@ -334,6 +323,51 @@ def test_targets_are_whole_names_in_lower_case_through_pointers():
 def test_an_answer_that_is_none_is_a_wire_error(answers, why):
     with pytest.raises(WireError, match=why):
         read(answers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "marked"),
+    [
+        pytest.param(1, "198.51.100.7", False, id="a public address"),
+        pytest.param(1, "192.168.0.1", True, id="a private one"),
+        pytest.param(28, "2001:db8::1", False, id="2001::/16 is public"),
+        pytest.param(28, "2002:c0a8:1::", True, id="6to4 of a private address"),
+        pytest.param(28, "2606:4700::1", False, id="a public IPv6 address"),
+        pytest.param(28, "fd00::1", True, id="a private IPv6 address"),
+        pytest.param(28, "::1", True, id="loopback"),
+    ],
+)
+def test_a_private_address_among_the_answers_is_marked(kind, data, marked):
+    packed = ip_address(data).packed
+    mine, public = record(kind, 60, packed), address()
+    assert read([public, mine, public]).marks == (wire.PRIVATE if marked else 0)
+    assert wire.addresses(read([public, mine])) == [b"\xc6\x33\x64\x07", packed]
+    assert read([public], [mine], [mine]).marks == 0
+    assert wire.addresses(read([public], [mine], [mine])) == [b"\xc6\x33\x64\x07"]
+
+
+@pytest.mark.parametrize("kind", [64, 65], ids=["SVCB", "HTTPS"])
+def test_a_service_record_gives_its_target_and_its_hints(kind):
+    data = b"\0\1\3CdN\7example\0\0\4\0\4\xc0\xa8\0\1\0\6\0\x10" + ip_address("2001:db8::1").packed
+    answer = read([alias("a.example"), record(kind, 60, data)], asked=question("www.example.org", kind))
+    assert answer.targets == (names.wire_of_text("a.example"), names.wire_of_text("cdn.example"))
+    assert answer.marks == wire.SVCB_MARK | wire.PRIVATE
+    assert wire.addresses(answer) == [ip_address("192.168.0.1").packed, ip_address("2001:db8::1").packed]
+    assert not answer.negative
+
+
+def test_a_service_record_may_name_the_question_itself():
+    data = b"\0\1" + names.wire_of_text("www.example.org")
+    answer = read([record(65, 60, data)])
+    assert (answer.targets, answer.marks) == ((names.wire_of_text("www.example.org"),), wire.SVCB_MARK)
+
+
+def test_signatures_and_dnames_beside_a_cname_are_no_data():
+    signed = [alias("b.example", 50), record(46, 50, bytes(30)), record(39, 50, b"\7example\0", b"\7example\3org\0")]
+    answer = read(signed, [soa(600, 300)])
+    assert (answer.ttl_s, answer.negative) == (50, True)
+    assert not read([*signed, address()], [soa()]).negative
+    assert not read(signed, [soa()], asked=question("www.example.org", 46)).negative
 
 
 def test_eleven_hops_are_all_given_for_judgement():
@@ -373,8 +407,12 @@ def test_an_extended_rcode_is_no_answer(upper_bits):
 @pytest.mark.parametrize(
     "one",
     [
-        pytest.param(b"\0\0\1\0\1" + b"\xff\xff\xff\xff" + b"\0\0", id="smallest records, TTLs to correct"),
-        pytest.param(HERE + b"\0\1\0\1\0\0\0\1\0\0", id="pointers"),
+        pytest.param(b"\0\0\x10\0\1" + b"\xff\xff\xff\xff" + b"\0\0", id="smallest records, TTLs to correct"),
+        pytest.param(HERE + b"\0\x10\0\1\0\0\0\1\0\0", id="pointers"),
+        pytest.param(address(), id="addresses"),
+        pytest.param(address(data=b"\xc0\xa8\0\1"), id="private addresses"),
+        pytest.param(record(65, 60, b"\0\0\0"), id="HTTPS"),
+        pytest.param(record(64, 60, b"\0\1\0\0\4\x28\0" + bytes(10240)), id="SVCB with 2,560 hints each"),
     ],
 )
 def test_as_many_records_as_fit_are_read_in_50_ms(one):
