@@ -23,7 +23,7 @@ MODULES = (
     "filterd/core/matrix.py", "filterd/core/snapshot.py", "filterd/core/decide.py", "filterd/core/cache.py",
     "filterd/core/replies.py", "filterd/core/exchange.py", "filterd/core/upstreams.py", "filterd/core/forwarder.py",
     "filterd/dns/hot.py", "filterd/dns/desk.py", "filterd/dns/clients.py", "filterd/dns/udp.py",
-    "filterd/dns/upstream.py",
+    "filterd/dns/upstream/places.py", "filterd/dns/upstream/udp.py", "filterd/dns/upstream/carriers.py",
 )  # fmt: skip
 
 

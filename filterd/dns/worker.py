@@ -47,9 +47,7 @@ COLLECT_OBJECTS: Final = 50_000  # 7,000 TCP connections, some 7 MB; questions a
 class Worker:
     """Puts the parts together and swaps snapshots."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, tasks: asyncio.TaskGroup, hot: HotSelector, orders: dict[str, Any]
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, hot: HotSelector, orders: dict[str, Any]) -> None:
         self._loop = loop
         self.hot = hot
         self._wall = time.time()  # the timetable's clock at the last look
@@ -59,7 +57,7 @@ class Worker:
         self.forwarder.use_secrets(_secrets(orders))
         self.clients = Clients(self.forwarder)
         self.desk = Desk(loop, hot, self.forwarder)
-        self.upstreams = self.desk.upstream = Upstreams(loop, tasks, hot, self.desk)
+        self.upstreams = self.desk.upstream = Upstreams(loop, hot, self.desk)
         self.upstreams.configure(self._plan.servers, snapshot.policy.source_ports)
         self.tcp = TcpServer(self.forwarder, self.clients, self.desk)
         self.udp: list[UdpListener] = []
@@ -77,6 +75,7 @@ class Worker:
         for fd in sockets["tcp"]:
             listener = socket.socket(fileno=fd)
             await self._loop.create_server(self.tcp.connection, sock=listener, backlog=TCP_BACKLOG)
+        self.desk.arm()  # the first probes
 
     async def talk(self, sock: socket.socket) -> None:
         """Join the channel to the parent and say that queries are being answered."""
@@ -147,18 +146,16 @@ def _secrets(orders: dict[str, Any]) -> tuple[bytes, ...]:
 async def serve(hot: HotSelector, assignment: dict[str, Any], control: socket.socket, orders: dict[str, Any]) -> None:
     """Answer queries until SIGTERM, or until the parent is gone."""
     loop = asyncio.get_running_loop()
-    async with asyncio.TaskGroup() as tasks:
-        worker = Worker(loop, tasks, hot, orders)
-        loop.add_signal_handler(signal.SIGTERM, worker.stopped.set)
-        await worker.listen(assignment)
-        await worker.talk(control)
-        # Questions make no circles, and looking for them was a good part of every miss; TCP connections do, in asyncio.
-        # `_second` looks when many objects have come up (docs/decisions/0014); what is there by now lives on.
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        await worker.stopped.wait()
-        raise asyncio.CancelledError
+    worker = Worker(loop, hot, orders)
+    loop.add_signal_handler(signal.SIGTERM, worker.stopped.set)
+    await worker.listen(assignment)
+    await worker.talk(control)
+    # Questions make no circles, and looking for them was a good part of every miss; TCP connections do, in asyncio.
+    # `_second` looks when many objects have come up (docs/decisions/0014); what is there by now lives on.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    await worker.stopped.wait()
 
 
 def main(argument: str) -> int:

@@ -19,15 +19,15 @@ PLAIN = b"\1\0\0\1\0\0\0\0\0\0\7example\3org\0\0\1\0\1"
 
 
 class Parts:
-    """Everything between a socket and the forwarder. `tasks` is the group that upstream connections run in."""
+    """Everything between a socket and the forwarder."""
 
-    def __init__(self, hot: HotSelector, tasks: asyncio.TaskGroup, policy: Policy, upstreams: tuple[str, ...]) -> None:
+    def __init__(self, hot: HotSelector, policy: Policy, upstreams: tuple[str, ...]) -> None:
         self.loop = asyncio.get_running_loop()
         self.hot = hot
         self.forwarder = schools.forwarder(schools.snapshot(policy), len(upstreams), lambda: schools.NOW)
         self.clients = Clients(self.forwarder)
         self.desk = Desk(self.loop, hot, self.forwarder)
-        self.upstreams = self.desk.upstream = Upstreams(self.loop, tasks, hot, self.desk)
+        self.upstreams = self.desk.upstream = Upstreams(self.loop, hot, self.desk)
         self.upstreams.configure(tuple(Upstream(url) for url in upstreams), policy.source_ports)
 
 
@@ -38,8 +38,8 @@ def run(
     hot = HotSelector()
 
     async def told() -> None:
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-            parts = Parts(hot, tasks, policy, upstreams)
+        async with asyncio.timeout(20):
+            parts = Parts(hot, policy, upstreams)
             try:
                 await story(parts)
             finally:

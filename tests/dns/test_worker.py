@@ -152,8 +152,7 @@ def in_a_loop(first: dict[str, Any], story: Callable[[Worker], None]) -> None:
     hot = HotSelector()
 
     async def told() -> None:
-        async with asyncio.TaskGroup() as tasks:
-            story(Worker(asyncio.get_running_loop(), tasks, hot, first))
+        story(Worker(asyncio.get_running_loop(), hot, first))
 
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(hot)) as runner:
         runner.run(told())

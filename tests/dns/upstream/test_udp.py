@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from filterd.core import policy
-from filterd.dns import upstream as module
 from filterd.dns.batch import Bundle
-from filterd.dns.upstream import Upstreams, is_near
+from filterd.dns.upstream import Upstreams
+from filterd.dns.upstream import udp as module
+from filterd.dns.upstream.udp import is_near
 from tests import schools
 from tests.dns.parts import PLAIN, Parts, run, until
 from tests.running import free_port
@@ -47,8 +48,14 @@ def _now(parts: Parts) -> float:
     return parts.loop.time()
 
 
+def flights(upstreams: Upstreams) -> list[module.Flight]:
+    """Every open UDP socket, those of upstreams that are no longer configured among them."""
+    carriers = [carrier.udp for carrier in upstreams._carriers if carrier.udp] + upstreams._retired
+    return [flight for udp in carriers for flight in udp.flights.values()]
+
+
 def fds(upstreams: Upstreams) -> int:
-    return len(upstreams._flights)
+    return len(flights(upstreams))
 
 
 @pytest.mark.parametrize("source_ports", ["fresh", "pool"])
@@ -78,7 +85,7 @@ def test_a_pool_renews_its_ports_and_leaves_none_open(monkeypatch: pytest.Monkey
         seen = set()
         for i in range(60):
             ask(parts, listener, f"n{i}")
-            seen |= {flight.socket.getsockname()[1] for flight in parts.upstreams._flights.values()}
+            seen |= {flight.socket.getsockname()[1] for flight in flights(parts.upstreams)}
             await until(lambda i=i: len(listener.replies) == i + 1)
             assert fds(parts.upstreams) <= 2
         assert len(seen) > 10
@@ -95,7 +102,7 @@ def test_given_up_questions_are_forgotten() -> None:
         await until(lambda: len(listener.replies) == 5)
         assert all(reply[3] & 15 == 2 for reply in listener.replies)
         parts.upstreams.sweep()
-        waiting = [e for flight in parts.upstreams._flights.values() for e in flight.exchanges.values()]
+        waiting = [e for flight in flights(parts.upstreams) for e in flight.exchanges.values()]
         assert not [exchange for exchange in waiting if exchange.key]
         assert fds(parts.upstreams) <= 1, "a probe's"
 
@@ -121,7 +128,7 @@ def test_an_unreachable_network_is_as_good_as_no_answer(monkeypatch: pytest.Monk
         def nowhere(_: Any) -> Any:
             raise OSError("Network is unreachable")
 
-        monkeypatch.setattr(parts.upstreams, "_open", nowhere)
+        monkeypatch.setattr(module.UdpCarrier, "_open", nowhere)
         listener = Listener()
         ask(parts, listener, "n")
         await until(lambda: listener.replies)
@@ -137,7 +144,7 @@ def test_a_want_of_sockets_costs_questions_and_brings_no_upstream_down(
     async def story(parts: Parts) -> None:
         listener = Listener()
         with monkeypatch.context() as patch:
-            patch.setattr(parts.upstreams, "_open", exhausted)
+            patch.setattr(module.UdpCarrier, "_open", exhausted)
             for i in range(10):
                 ask(parts, listener, f"new{i}.example")
             await until(lambda: len(listener.replies) == 10)
@@ -167,8 +174,9 @@ def test_a_truncated_answer_is_fetched_whole_over_tcp() -> None:
         ask(parts, listener, "large")
         await until(lambda: listener.replies)
         assert listener.replies[0].endswith(b"\1\2\3\4")
-        assert [question.transport for question in server.questions] == ["udp", "tcp"]
-        assert len({question.packet[:2] for question in server.questions}) == 2, "another random id"
+        questions = server.asked("large.example.org")
+        assert [question.transport for question in questions] == ["udp", "tcp"]
+        assert len({question.packet[:2] for question in questions}) == 2, "another random id"
 
     with Upstream(script) as server:
         run(story, upstreams=(server.url,))
@@ -197,10 +205,10 @@ def test_other_upstreams_are_used_from_the_next_question_on() -> None:
         ask(parts, listener, "one")
         await until(lambda: len(listener.replies) == 1)
         parts.upstreams.configure((policy.Upstream(new.url),), "pool")
-        parts.forwarder.use_upstreams(1)
+        parts.forwarder.use_upstreams(schools.plan(1))
         ask(parts, listener, "two")
         await until(lambda: len(listener.replies) == 2)
-        assert [len(old.questions), len(new.questions)] == [1, 1]
+        assert [len(old.asked("one.example.org")), len(new.asked("two.example.org"))] == [1, 1]
         assert fds(parts.upstreams) == 1
 
     with Upstream() as old, Upstream() as new:
@@ -213,12 +221,12 @@ def test_what_waited_for_the_old_upstreams_is_asked_again(sent: bool) -> None:
         listener = Listener()
         ask(parts, listener, "one")
         if sent:
-            await until(lambda: old.questions)
+            await until(lambda: old.asked("one.example.org"))
         parts.upstreams.configure((policy.Upstream(new.url),), "pool")
-        parts.forwarder.use_upstreams(1)
+        parts.forwarder.use_upstreams(schools.plan(1))
         await until(lambda: listener.replies)
         assert listener.replies[0][3] & 15 == 0
-        assert bool(old.questions) is sent
+        assert bool(old.asked("one.example.org")) is sent
         assert fds(parts.upstreams) == 1, "none to the old one is left open"
 
     with Upstream(silent) as old, Upstream() as new:
@@ -235,26 +243,26 @@ def test_an_upstream_that_is_slower_than_one_attempt_is_still_heard(source_ports
         server.release("slow.example.org")
         await until(lambda: len(listener.replies) == 1)
         assert listener.replies[0][3] & 15 == 0
-        assert sum(len(flight.exchanges) for flight in parts.upstreams._flights.values()) == 0
+        assert sum(len(flight.exchanges) for flight in flights(parts.upstreams)) == 0
 
     with Upstream() as server:
         server.held.add("slow.example.org")
         run(story, dataclasses.replace(schools.POLICY, source_ports=source_ports), (server.url,))
 
 
-@pytest.mark.parametrize(("error", "timeouts"), [(errno.EAGAIN, 0), (errno.ECONNREFUSED, 1)])
-def test_a_full_buffer_of_our_own_is_not_held_against_the_upstream(error: int, timeouts: int) -> None:
+@pytest.mark.parametrize(("error", "held"), [(errno.EAGAIN, False), (errno.ECONNREFUSED, True)])
+def test_a_full_buffer_of_our_own_is_not_held_against_the_upstream(error: int, held: bool) -> None:
     class Failing(Bundle):
         def send(self, sock: socket.socket) -> int:
             super().send(sock)
             return error
 
     async def story(parts: Parts) -> None:
-        parts.upstreams._bundle = Failing()
+        parts.upstreams._buffers.bundle = Failing()
         listener = Listener()
         ask(parts, listener, "name")
         await until(lambda: len(listener.replies) == 1)
-        assert parts.forwarder.upstreams.all[0].timeouts == timeouts
+        assert bool(parts.forwarder.upstreams.all[0].timeouts) is held
 
     with Upstream() as server:
         run(story, dataclasses.replace(schools.POLICY, source_ports="pool"), (server.url,))
