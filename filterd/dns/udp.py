@@ -9,11 +9,13 @@ import socket
 from time import monotonic
 from typing import Any
 
+from filterd.core import replies, wire
 from filterd.core.exchange import UDP
 from filterd.dns.batch import Batch, Outbox
 from filterd.dns.clients import Client, Clients
 from filterd.dns.desk import Desk
 from filterd.dns.hot import HotSelector
+from filterd.errors import WireError
 
 
 class UdpListener:
@@ -28,6 +30,7 @@ class UdpListener:
         self._desk = desk
         self.memo_hits = 0
         self.unsent = 0
+        self.slipped = 0
         hot.add(sock.fileno(), self._readable)
 
     def close(self) -> None:
@@ -55,7 +58,7 @@ class UdpListener:
             client = known(key) or clients.find(key, now)
             if client is not None:
                 client.tokens -= 1
-                if client.tokens >= 0 or clients.refill(client, now):
+                if client.tokens >= 0 or clients.refill(client, now) or self._proves(slot, at, key, client, now):
                     entry = client.memo.get(bytes(view[at + 2 : at + lengths[slot]]))
                     if entry is not None and entry[0] > now:
                         reply = entry[1]
@@ -67,8 +70,10 @@ class UdpListener:
                         continue
                     if client.seen != clients.number:
                         client = clients.find(key, now)
-                    if client is not None and self._ask(slot, at, client, now):
+                    if client is not None and self._ask(slot, at, key, client, now):
                         continue
+                elif clients.over(client) and self._slip(slot, at):
+                    continue
             if slot > unanswered:
                 self.unsent += batch.send(unanswered, slot)
             unanswered = slot + 1
@@ -76,11 +81,32 @@ class UdpListener:
             self.unsent += batch.send(unanswered, count)
         self.memo_hits += hits
 
-    def _ask(self, slot: int, at: int, client: Client, now: float) -> bool:
+    def _proves(self, slot: int, at: int, key: bytes, client: Client, now: float) -> bool:
+        batch = self._batch
+        return self._clients.prove(client, key, bytes(batch.view[at : at + batch.lengths[slot]]), now)
+
+    def _slip(self, slot: int, at: int) -> bool:
+        """Tell a client over its limit to go on over TCP; True if that is in the slot. It is no longer than the query:
+        an OPT is answered with ours, which is the shortest.
+        """
+        batch = self._batch
+        try:
+            query = wire.read_query(bytes(batch.view[at : at + batch.lengths[slot]]))
+        except WireError:
+            return False
+        if query.flags & (wire.QR | wire.OPCODE_MASK) or query.formerr:
+            return False
+        reply = replies.truncated(query)
+        batch.data[at : at + len(reply)] = reply
+        batch.reply_lengths[slot] = len(reply)
+        self.slipped += 1
+        return True
+
+    def _ask(self, slot: int, at: int, key: bytes, client: Client, now: float) -> bool:
         """Ask the forwarder; True if its reply is in the slot already."""
         batch = self._batch
         packet = bytes(batch.view[at : at + batch.lengths[slot]])
-        reply = self._desk.query(packet, UDP, client.row, (self, batch.peer(slot)), now)
+        reply = self._desk.query(packet, UDP, client.row, (self, batch.peer(slot)), now, key)
         if reply is None:
             return False
         batch.data[at : at + len(reply)] = reply

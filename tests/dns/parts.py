@@ -25,7 +25,7 @@ class Parts:
         self.loop = asyncio.get_running_loop()
         self.hot = hot
         self.forwarder = schools.forwarder(schools.snapshot(policy), len(upstreams), lambda: schools.NOW)
-        self.clients = Clients(self.forwarder)
+        self.clients = Clients(self.forwarder, lambda: schools.NOW)
         self.desk = Desk(self.loop, hot, self.forwarder)
         self.upstreams = self.desk.upstream = Upstreams(self.loop, hot, self.desk)
         self.upstreams.configure(tuple(Upstream(url) for url in upstreams), policy.source_ports)

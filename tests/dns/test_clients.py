@@ -118,14 +118,17 @@ def test_a_client_with_open_connections_is_not_forgotten() -> None:
     assert clients.get(key("127.0.31.1")) is connected
 
 
-def spend(clients: Clients, address: str, now: float, count: int) -> int:
+def spend(clients: Clients, address: str, now: float, count: int, proven: bool = False) -> int:
     """How many of so many queries at one moment are answered."""
     answered = 0
     for _ in range(count):
         client = clients.find(key(address), now)
         assert client is not None
         client.tokens -= 1
-        answered += client.tokens >= 0 or clients.refill(client, now)
+        if client.tokens >= 0 or clients.refill(client, now, proven):
+            answered += 1
+        else:
+            clients.over(client)
     return answered
 
 
@@ -137,7 +140,7 @@ def test_the_rate_limit_is_a_burst_and_then_a_rate() -> None:
     assert spend(clients, "127.0.31.7", 100.05, 5) == 0
     assert spend(clients, "127.0.31.7", 101.0, 50) == 10
     assert spend(clients, "127.0.31.7", 1000.0, 50) == 20, "never more than a burst"
-    assert spend(clients, "127.0.31.8", 100.0, 20) == 20, "another client has its own"
+    assert spend(clients, "127.0.31.8", 1000.0, 20) == 20, "another client has its own"
 
 
 def test_what_a_client_owes_is_paid_before_it_is_answered_again() -> None:
@@ -162,3 +165,131 @@ def test_a_link_local_client_comes_with_its_interface() -> None:
     address, interface = read_key(client_key((f"fe80::1%{name}", "5", "0", "1")))
     assert (str(address), interface) == ("fe80::1", name)
     assert read_key(bytes.fromhex("fe80") + bytes(13) + b"\1" + b"\xff\xff\xff\0")[1] is None
+
+
+def test_a_debt_larger_than_a_burst_is_paid_in_time() -> None:
+    clients, _ = clients_of(schools.with_limits(queries_per_second=10, burst=20))
+    assert spend(clients, "127.0.31.7", 100.0, 20) == 20
+    client = clients.get(key("127.0.31.7"))
+    assert client is not None
+    client.tokens -= 45
+    assert [spend(clients, "127.0.31.7", now, 3) for now in (102.0, 104.0, 105.0)] == [0, 0, 3]
+
+
+def test_the_addresses_of_a_prefix_share_what_it_may_have() -> None:
+    clients, _ = clients_of(schools.with_limits(burst=50, prefix_queries_per_second=10, prefix_burst=200))
+    asked = [spend(clients, f"127.0.31.{last}", 100.0, 50) for last in range(1, 11)]
+    assert sum(asked) == 200
+    assert (clients.limited, clients.prefix_limited) == (0, 300)
+    assert spend(clients, "127.0.32.1", 100.0, 50) == 50, "a neighbour has its own"
+    assert sum(spend(clients, f"127.0.31.{last}", 105.0, 50) for last in range(11, 21)) == 50
+    assert sum(spend(clients, f"127.0.31.{last}", 1000.0, 50) for last in range(21, 31)) == 200, "never more"
+
+
+def test_made_up_addresses_get_no_more_than_their_prefix_may_have() -> None:
+    policy = schools.with_limits(clients=100, prefix_queries_per_second=100, prefix_burst=3200)
+    clients, _ = clients_of(policy)
+    answered = sum(spend(clients, f"fd00:31::{i:x}", 100.0, 1) for i in range(1000))
+    assert answered == 100, "each new address takes a lump"
+    assert len(clients) == 100
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("127.0.31.1", "127.0.31.254", True), ("127.0.31.1", "127.0.32.1", False),
+        ("fd00:0:0:1200::1", "fd00:0:0:12ff:ffff::2", True), ("fd00:0:0:1200::1", "fd00:0:0:1300::1", False),
+        ("::ffff:127.0.31.1", "127.0.31.9", True), ("::ffff:127.0.31.1", "::ffff:127.0.32.1", False),
+    ],
+)  # fmt: skip
+def test_a_prefix_is_24_bits_of_ipv4_and_56_of_ipv6(one: str, other: str, shared: bool) -> None:
+    clients, _ = clients_of()
+    first, second = (clients.find(key(address), 0.0) for address in (one, other))
+    assert first is not None and second is not None
+    assert (first.prefix is second.prefix) == shared
+
+
+def test_link_local_clients_of_two_interfaces_are_two_prefixes() -> None:
+    clients, _ = clients_of(dataclasses.replace(schools.POLICY, networks=("fe80::/10",)))
+    found = [clients.find(client_key(("fe80::1", "5", "0", scope)), 0.0) for scope in ("1", "1", "2")]
+    one, same, other = (client.prefix for client in found if client is not None)
+    assert one is same
+    assert one is not other
+
+
+def test_the_box_itself_does_not_suffer_with_its_neighbours() -> None:
+    clients, _ = clients_of(schools.with_limits(prefix_burst=40))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        clients.add_own(sock)
+    assert spend(clients, "127.0.0.2", 100.0, 50) == 40
+    assert spend(clients, "127.0.0.1", 100.0, 5) == 5
+
+
+def test_over_tcp_the_prefix_does_not_count() -> None:
+    clients, _ = clients_of(schools.with_limits(prefix_burst=40))
+    assert spend(clients, "127.0.31.1", 100.0, 50) == 40
+    assert spend(clients, "127.0.31.2", 100.0, 5) == 0
+    assert spend(clients, "127.0.31.2", 100.0, 50, proven=True) == 50
+
+
+def test_packets_in_its_name_leave_a_client_its_reserve_over_tcp() -> None:
+    clients, _ = clients_of(schools.with_limits(queries_per_second=10, burst=40))
+    assert spend(clients, "127.0.31.1", 100.0, 500) == 40
+    assert spend(clients, "127.0.31.1", 100.0, 500, proven=True) == 40
+    assert clients.limited == 920
+    assert spend(clients, "127.0.31.1", 101.0, 50) == 10
+    assert spend(clients, "127.0.31.1", 101.0, 50, proven=True) == 10
+
+
+def test_the_reserve_is_not_for_who_owes() -> None:
+    clients, _ = clients_of(schools.with_limits(queries_per_second=10, burst=40))
+    assert spend(clients, "127.0.31.1", 100.0, 40, proven=True) == 40
+    client = clients.get(key("127.0.31.1"))
+    assert client is not None
+    client.tokens -= 15
+    assert spend(clients, "127.0.31.1", 101.0, 5, proven=True) == 0
+
+
+COOKIE = b"\1\2\3\4\5\6\7\x08"
+
+
+def asked_with(cookie: bytes) -> bytes:
+    option = b"\0\x0a" + len(cookie).to_bytes(2, "big") + cookie
+    return schools.query(edns=schools.OPT[:-2] + len(option).to_bytes(2, "big") + option)
+
+
+def test_a_server_cookie_of_ours_proves_a_client_and_no_other_does() -> None:
+    clients, forwarder = clients_of(schools.with_limits(burst=40, prefix_burst=40))
+    forwarder.use_secrets((bytes(16),))
+    assert forwarder.cookies is not None
+    clients = Clients(forwarder, lambda: schools.NOW)
+    assert spend(clients, "127.0.31.1", 100.0, 40) == 40
+    address = key("127.0.31.2")
+    client = clients.find(address, 100.0)
+    assert client is not None
+    good = forwarder.cookies.answer(COOKIE, address, schools.NOW)[4:]
+    for refused in (COOKIE, good[:-1] + b"\0", good + b"\0", forwarder.cookies.answer(COOKIE, b"", schools.NOW)[4:]):
+        assert not clients.prove(client, address, asked_with(refused), 100.0)
+    for junk in (b"", b"\0\x0a\0\x18", schools.query(), asked_with(good)[:-1], b"\xff" * 60 + b"\0\x0a\0\x18"):
+        assert not clients.prove(client, address, junk, 100.0)
+    assert clients.prove(client, address, asked_with(good), 100.0)
+    assert client.tokens > 0
+
+
+def test_without_secrets_no_cookie_proves_anything() -> None:
+    clients, forwarder = clients_of()
+    client = clients.find(key("127.0.31.1"), 0.0)
+    assert client is not None
+    assert forwarder.cookies is None
+    assert not clients.prove(client, key("127.0.31.1"), asked_with(COOKIE * 3), 0.0)
+
+
+@pytest.mark.parametrize(("slip", "heard"), [(0, 0), (1, 30), (2, 15), (10, 3)])
+def test_every_so_many_th_query_over_the_limit_hears_of_it(slip: int, heard: int) -> None:
+    clients, _ = clients_of(schools.with_limits(burst=20, queries_per_second=1, slip=slip))
+    assert spend(clients, "127.0.31.7", 100.0, 20) == 20
+    client = clients.get(key("127.0.31.7"))
+    assert client is not None
+    assert sum(clients.over(client) for _ in range(30)) == heard
+    assert clients.limited == 30

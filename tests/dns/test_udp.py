@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from filterd.core.policy import Limits, Policy
+from filterd.core.policy import Policy
 from filterd.dns.udp import UdpListener
 from tests import schools
 from tests.dns.parts import ADULT, PLAIN, Parts, client, received, run, until
@@ -98,9 +98,9 @@ def test_what_is_no_query_is_passed_over_and_the_next_is_answered(data: bytes) -
 
 
 def test_over_the_rate_there_is_silence_and_it_is_counted() -> None:
-    policy = dataclasses.replace(schools.POLICY, limits=Limits(queries_per_second=1, burst=5))
+    policy = schools.with_limits(queries_per_second=1, burst=5, slip=0)
 
-    async def story(parts: Parts, _: UdpListener, address: tuple[str, int]) -> None:
+    async def story(parts: Parts, listener: UdpListener, address: tuple[str, int]) -> None:
         with client("127.0.31.7", address) as sock, client("127.0.31.8", address) as other:
             for i in range(20):
                 sock.send(bytes((0, i)) + ADULT)
@@ -108,8 +108,103 @@ def test_over_the_rate_there_is_silence_and_it_is_counted() -> None:
             other.send(b"ok" + ADULT)
             assert (await received(other))[:2] == b"ok"
             assert [(await received(sock))[1] for _ in range(5)] == [0, 1, 2, 3, 4]
+            with pytest.raises(BlockingIOError):
+                sock.recv(100)
+            assert listener.slipped == 0
 
     serve(story, policy)
+
+
+OPT = schools.OPT
+EDNS = ADULT[:8] + b"\0\1" + ADULT[10:]
+
+
+@pytest.mark.parametrize(
+    ("packet", "flags", "opt"),
+    [
+        pytest.param(ADULT, 0x8380, b"", id="plain"),
+        pytest.param(b"\1\x10" + ADULT[2:], 0x8390, b"", id="checking disabled"),
+        pytest.param(EDNS + OPT, 0x8380, OPT, id="EDNS"),
+        pytest.param(EDNS + OPT[:7] + b"\x80" + OPT[8:], 0x8380, OPT[:7] + b"\x80" + OPT[8:], id="DO"),
+        pytest.param(EDNS + OPT[:-1] + b"\x0c" + b"\0\x0a\0\x08cookie!!", 0x8380, OPT, id="a cookie of its own"),
+    ],
+)
+def test_every_second_query_over_the_rate_is_told_to_come_by_tcp(packet: bytes, flags: int, opt: bytes) -> None:
+    async def story(parts: Parts, listener: UdpListener, address: tuple[str, int]) -> None:
+        parts.forwarder.use_secrets((bytes(16),))
+        with client("127.0.31.7", address) as sock:
+            for i in range(25):
+                sock.send(bytes((0, i)) + packet)
+            await until(lambda: parts.clients.limited == 20)
+            replies = [await received(sock) for _ in range(15)]
+            with pytest.raises(BlockingIOError):
+                sock.recv(100)
+        slipped = replies[5:]
+        assert [reply[1] for reply in slipped] == list(range(6, 25, 2))
+        question = ADULT[10:]
+        counts = b"\0\1\0\0\0\0\0" + bytes((len(opt) > 0,))
+        assert {reply[2:] for reply in slipped} == {flags.to_bytes(2, "big") + counts + question + opt}
+        assert all(len(reply) <= len(packet) + 2 for reply in slipped)
+        assert listener.slipped == 10
+
+    serve(story, schools.with_limits(queries_per_second=1, burst=5))
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        pytest.param(b"\x81\x80" + ADULT[2:], id="a response"),
+        pytest.param(b"\x29\0" + ADULT[2:], id="an update"),
+        pytest.param(ADULT[:9], id="half a header"),
+        pytest.param(ADULT[:2] + b"\0\2" + ADULT[4:], id="two questions"),
+        pytest.param(EDNS + OPT[:-1] + b"\x20", id="an OPT over the end"),
+        pytest.param(ADULT[:10] + b"\xc0\x0c\0\1\0\1", id="a pointer"),
+    ],
+)
+def test_over_the_rate_what_is_no_question_hears_nothing(junk: bytes) -> None:
+    async def story(parts: Parts, listener: UdpListener, address: tuple[str, int]) -> None:
+        with client("127.0.31.7", address) as sock, client("127.0.31.8", address) as other:
+            for _ in range(5):
+                sock.send(b"ok" + ADULT)
+                await received(sock)
+            for _ in range(10):
+                sock.send(b"no" + junk)
+            await until(lambda: parts.clients.limited == 10)
+            other.send(b"ok" + ADULT)
+            await received(other)
+            with pytest.raises(BlockingIOError):
+                sock.recv(100)
+        assert listener.slipped == 0
+
+    serve(story, schools.with_limits(queries_per_second=1, burst=5))
+
+
+def test_a_cookie_carries_a_client_through_a_flood_from_its_prefix() -> None:
+    async def story(parts: Parts, listener: UdpListener, address: tuple[str, int]) -> None:
+        parts.forwarder.use_secrets((bytes(16),))
+        with client("127.0.31.8", address) as honest, client("127.0.31.7", address) as flood:
+            asks = EDNS + OPT[:-1] + b"\x0c" + b"\0\x0a\0\x08cookie!!"
+            honest.send(b"c1" + asks)
+            option = (await received(honest))[-28:]
+            assert option[:12] == b"\0\x0a\0\x18cookie!!"
+            for _ in range(200):
+                flood.send(b"xx" + ADULT)
+            await until(lambda: parts.clients.prefix_limited > 0)
+            with client("127.0.31.9", address) as stranger:
+                stranger.send(b"no" + ADULT)
+                honest.send(b"no" + ADULT)
+                for i in range(60):
+                    honest.send(bytes((99, i)) + EDNS + OPT[:-1] + b"\x1c" + option)
+                answered = []
+                while len(answered) < 60:
+                    reply = await received(honest)
+                    answered += [reply[1]] if reply[0] == 99 else []
+                assert answered == list(range(60))
+                with pytest.raises(BlockingIOError):
+                    stranger.recv(100)
+        assert listener.slipped == 0
+
+    serve(story, schools.with_limits(prefix_queries_per_second=1, prefix_burst=64, slip=0))
 
 
 def test_late_answers_reach_their_clients_beside_the_quick_ones() -> None:
