@@ -125,6 +125,12 @@ def forwarder(of: Snapshot, upstreams: int = 1, wall: Callable[[], float] = lamb
     return Forwarder(of, plan(upstreams), wall, os.urandom)
 
 
+def no_probes(of: Forwarder) -> None:
+    """Put off the probes that every upstream gets at the start, for stories about something else."""
+    for upstream in of.upstreams.all:
+        upstream.probe_at = 1e18
+
+
 def row(of: Snapshot, place: str | None) -> Row:
     """The row of a class's id; of unknown clients for None."""
     at = None if place is None else [p.id for p in of.policy.places].index(place)

@@ -86,16 +86,20 @@ class Forwarder(Replier):
         for _, exchange in self._due:
             exchange.upstream = NOBODY
             exchange.tried = []
+            exchange.hedged = False
             exchange.done = exchange.done or not exchange.key
         self._hedges.clear()
         self._failures.clear()
         self._plan_upstreams(plan)
         for _, exchange in self._due:
-            exchange.route = self._route(exchange.key)
+            if exchange.key:
+                exchange.route = self._route(exchange.key)
 
     def _plan_upstreams(self, plan: Plan) -> None:
         self.plan = plan
-        self.upstreams = Upstreams(len(plan.servers), self.limits.pending)
+        # One zone's dead server must not take the places of all other questions.
+        share = 1 if len(plan.routes) == 1 else 2
+        self.upstreams = Upstreams(len(plan.servers), max(self.limits.pending // share, 1))
         self._default = plan.routes[b""]
         self._routed = len(plan.routes) > 1
 

@@ -64,20 +64,20 @@ class Upstream:
 class Upstreams:
     """All of them. A `route` is a tuple of indexes, best first; `limit` is how many questions may wait for one."""
 
-    def __init__(self, count: int, limit: int = 8192) -> None:
+    def __init__(self, count: int, limit: int) -> None:
         self.all = [Upstream() for _ in range(count)]
-        self.limit = limit if count < 2 else max(limit // 2, 1)
+        self.limit = limit
         self._hedges = HEDGES_SAVED
 
     def usable(self, index: int) -> bool:
         upstream = self.all[index]
-        return not upstream.down and not upstream.looping and upstream.in_flight < self.limit
+        return not upstream.down and not upstream.looping
 
     def all_down(self, route: tuple[int, ...]) -> bool:
-        return not any(self.usable(i) for i in route)
+        return not any(map(self.usable, route))
 
     def first(self, route: tuple[int, ...]) -> int | None:
-        """The upstream for a new question: the first healthy one, or None."""
+        """The upstream for a new question: the first healthy one for which not too many wait already, or None."""
         for i in route:
             upstream = self.all[i]
             if not upstream.down and not upstream.looping and upstream.in_flight < self.limit:

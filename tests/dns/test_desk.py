@@ -38,7 +38,8 @@ class Upstream:
 def desk_of(parts: Parts, count: int = 1) -> tuple[Listener, Upstream, Any]:
     upstream = Upstream()
     parts.desk.upstream = upstream
-    parts.forwarder.use_upstreams(count)
+    parts.forwarder.use_upstreams(schools.plan(count))
+    schools.no_probes(parts.forwarder)
     return Listener(), upstream, schools.row(parts.forwarder.snapshot, "3a")
 
 
