@@ -994,7 +994,9 @@ def test_a_remembered_reply_is_the_fresh_one_but_for_its_id_and_a_second_of_ttl(
         if until is not None and story.wall() >= until:
             forwarder.use(forwarder.snapshot.at(story.wall()))
         packet = query(name, qtype)
+        story.lose_prefetches()
         heard = story.as_shell(packet, place)
+        story.lose_prefetches()
         if isinstance(heard, Exchange):
             answers, authorities, code = UPSTREAM_SAYS[name]
             story.answer(heard, reply(heard.question, answers, authorities, rcode=code))
