@@ -9,13 +9,12 @@ import socket
 from time import monotonic
 from typing import Any
 
-from filterd.core import replies, wire
+from filterd.core import slip
 from filterd.core.exchange import UDP
 from filterd.dns.batch import Batch, Outbox
 from filterd.dns.clients import Client, Clients
 from filterd.dns.desk import Desk
 from filterd.dns.hot import HotSelector
-from filterd.errors import WireError
 
 
 class UdpListener:
@@ -72,8 +71,8 @@ class UdpListener:
                         client = clients.find(key, now)
                     if client is not None and self._ask(slot, at, key, client, now):
                         continue
-                elif clients.over(client) and self._slip(slot, at):
-                    continue
+                elif clients.over(client):
+                    self._slip(slot, at)
             if slot > unanswered:
                 self.unsent += batch.send(unanswered, slot)
             unanswered = slot + 1
@@ -85,22 +84,15 @@ class UdpListener:
         batch = self._batch
         return self._clients.prove(client, key, bytes(batch.view[at : at + batch.lengths[slot]]), now)
 
-    def _slip(self, slot: int, at: int) -> bool:
-        """Tell a client over its limit to go on over TCP; True if that is in the slot. It is no longer than the query:
-        an OPT is answered with ours, which is the shortest.
+    def _slip(self, slot: int, at: int) -> None:
+        """Tell a client over its limit to go on over TCP. With the late replies: between slots without a reply every
+        one would need a system call of its own.
         """
         batch = self._batch
-        try:
-            query = wire.read_query(bytes(batch.view[at : at + batch.lengths[slot]]))
-        except WireError:
-            return False
-        if query.flags & (wire.QR | wire.OPCODE_MASK) or query.formerr:
-            return False
-        reply = replies.truncated(query)
-        batch.data[at : at + len(reply)] = reply
-        batch.reply_lengths[slot] = len(reply)
-        self.slipped += 1
-        return True
+        reply = slip.cut(bytes(batch.view[at : at + batch.lengths[slot]]))
+        if reply is not None:
+            self.slipped += 1
+            self.reply(batch.peer(slot), reply)
 
     def _ask(self, slot: int, at: int, key: bytes, client: Client, now: float) -> bool:
         """Ask the forwarder; True if its reply is in the slot already."""

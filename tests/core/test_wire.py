@@ -531,3 +531,37 @@ def test_a_synthetic_soa_reads_in_dnspython():
 )
 def test_a_reply_of_a_header_alone_echoes_only_what_it_must(flags, rcode, expected):
     assert wire.header_only(7, flags, rcode) == pack("!HHHHHH", 7, expected, 0, 0, 0, 0)
+
+
+# -- cookies ----------------------------------------------------------------------------------------------------------
+
+
+def cookie(size: int) -> bytes:
+    return pack("!HH", 10, size) + b"c" * size
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        pytest.param(b"", None, id="none"),
+        pytest.param(b"\0\3\0\0", None, id="another option"),
+        pytest.param(cookie(8), b"c" * 8, id="the client's"),
+        pytest.param(cookie(24), b"c" * 24, id="the client's and the server's"),
+        pytest.param(b"\0\3\0\0" + cookie(16) + b"\0\3\0\0", b"c" * 16, id="between others"),
+        pytest.param(cookie(40) + cookie(8), b"c" * 40, id="the first of two"),
+    ],
+)
+def test_the_cookie_of_a_query_is_found(options, found):
+    query = wire.read_query(schools.query(edns=OPT[:-2] + pack("!H", len(options)) + options))
+    assert not query.formerr
+    assert query.cookie == found
+    assert query.echo == b""
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 9, 15, 41, 100])
+def test_a_cookie_of_another_length_is_malformed(size):
+    options = cookie(size)
+    query = wire.read_query(schools.query(edns=OPT[:-2] + pack("!H", len(options)) + options))
+    assert query.formerr
+    options = cookie(8) + cookie(size)
+    assert wire.read_query(schools.query(edns=OPT[:-2] + pack("!H", len(options)) + options)).formerr
