@@ -88,6 +88,11 @@ def protocols(value: bytes) -> list[bytes]:
     return found
 
 
+def keys(value: bytes) -> list[int]:
+    """The SvcParamKeys in the value of `mandatory` (RFC 9460 section 8)."""
+    return [value[at] << 8 | value[at + 1] for at in range(0, len(value), 2)]
+
+
 def hints(params: Params) -> list[bytes]:
     """The packed addresses in `ipv4hint` and `ipv6hint`."""
     found = []

@@ -74,6 +74,7 @@ _LEADING = frozenset({CNAME, DNAME, RRSIG})
 _RARE = frozenset({HTTPS, SVCB, DNAME, RRSIG})
 
 pack_header = _HEADER.pack
+read_record = _RECORD.unpack_from  # (TYPE, CLASS, TTL, RDLENGTH) where they stand
 Header = tuple[int, int, int, int, int, int]  # id, flags, QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT
 
 
@@ -339,14 +340,13 @@ def addresses(answer: Answer) -> list[bytes]:
     found = []
     for at in answer.ttls[: answer.counts[0]]:
         kind = body[at - 4] << 8 | body[at - 3]
-        data = at + 6
         if kind == A:
-            found.append(body[data : data + 4])
+            found.append(body[at + 6 : at + 10])
         elif kind == AAAA:
-            found.append(body[data : data + 16])
+            found.append(body[at + 6 : at + 22])
         elif kind in (HTTPS, SVCB):
-            end = data + (body[at + 4] << 8 | body[at + 5])
-            found += svcparams.hints(svcparams.read(body, data, end)[2])
+            end = at + 6 + (body[at + 4] << 8 | body[at + 5])
+            found += svcparams.hints(svcparams.read(body, at + 6, end)[2])
     return found
 
 
