@@ -5,6 +5,7 @@ Lists of other projects are looked at only where `../shared/data` exists beside 
 
 from __future__ import annotations
 
+import lzma
 import re
 import tarfile
 from pathlib import Path
@@ -20,7 +21,22 @@ from filterd.core.rules.parse import parse
 from filterd.core.rules.report import Report
 from filterd.core.rules.suffixes import Suffixes
 from filterd.core.source import Source
-from tests.policies.shipped import BLOCKLISTS, ROOT, covers, curated
+from tests.policies.shipped import BLOCKLISTS, DATA, ROOT, covers, curated
+
+# Named by nobody's policy, and yet the school stands still without them.
+GOOD = (
+    "chinhphu.vn", "dichvucong.gov.vn", "hanoi.edu.vn", "hcm.edu.vn", "hnmu.edu.vn", "vnu.edu.vn", "thuvienphapluat.vn",
+    "vietcombank.com.vn", "bidv.com.vn", "agribank.com.vn", "vietinbank.vn", "techcombank.com", "mbbank.com.vn",
+    "vpbank.com.vn", "acb.com.vn", "momo.vn", "vnpay.vn", "zalopay.vn", "vnpost.vn", "viettel.vn", "vnpt.vn", "fpt.vn",
+    "tuoitre.vn", "vnexpress.net", "vtv.vn", "misa.vn", "bkav.com.vn", "kaspersky.com", "github.com", "github.io",
+    "vercel.app", "netlify.app", "pages.dev", "web.app", "blogspot.com", "synology.me", "myqnapcloud.com", "eu.org",
+    "tailscale.com", "zerotier.com", "teamviewer.com", "ultraviewer.net", "anydesk.com", "cloudflare.com", "apple.com",
+    "icloud.com", "gateway.icloud.com", "apple-dns.net", "proton.me", "firefox.com", "mozilla.org", "opera.com",
+    "brave.com", "quad9.net", "opendns.com", "adguard.com", "controld.com", "yahoo.com", "gs-loc.apple.com",
+    "play.googleapis.com", "dl.google.com", "update.googleapis.com", "download.windowsupdate.com", "samsungcloud.com",
+)  # fmt: skip
+# Answered by the server itself, so that each gets the answer its makers ask for.
+SIGNALS = ("use-application-dns.net", "mask.icloud.com", "mask-h2.icloud.com", "resolver.arpa", "_dns.resolver.arpa")
 
 
 def test_every_category_has_a_curated_list_with_its_canary(shipped: Configuration) -> None:
@@ -53,6 +69,30 @@ def test_a_curated_list_blocks_nothing_that_must_stay_open(policy: Policy, name:
     listed = curated(name)
     assert not [(n, keep) for n in listed for keep in (*policy.floor.must_allow, *learning) if covers(n, keep)]
     assert not [n for n in listed if any(covers(must, n) for must in policy.floor.must_allow)]
+
+
+@pytest.mark.parametrize("name", curated_sources())
+@pytest.mark.parametrize("kept", [pytest.param(GOOD, id="good-sites"), pytest.param(SIGNALS, id="signals")])
+def test_a_curated_list_leaves_ordinary_services_and_signals_alone(name: str, kept: tuple[str, ...]) -> None:
+    assert not [(rule, asked) for rule in curated(name) for asked in kept if covers(rule, asked)]
+
+
+@pytest.mark.parametrize("name", curated_sources())
+def test_no_name_of_a_curated_list_is_covered_by_another_one_of_its_category(shipped: Configuration, name: str) -> None:
+    category = next(s.category for s in shipped.sources if s.id == f"curated-{name}")
+    own = [
+        s.id.removeprefix("curated-") for s in shipped.sources if s.category == category and s.url.startswith("file:")
+    ]
+    listed = {rule for source in own for rule in curated(source)}
+    below = [rule for rule in curated(name) if any(parent in listed for parent in parents(rule))]
+    assert not below
+    assert sum(len(curated(source)) for source in own) == len(listed)
+
+
+def parents(name: str) -> list[str]:
+    """The names above it but for its top-level domain: a list that closes those is a school's to switch off."""
+    labels = name.split(".")
+    return [".".join(labels[at:]) for at in range(1, len(labels) - 1)]
 
 
 def test_top_level_domains_are_closed_only_where_the_source_says_so(shipped: Configuration) -> None:
@@ -158,3 +198,42 @@ def test_real_floor_lists_block_no_learning_site(
         if source.enabled and source.category == wanted and place is not None:
             rules, _ = parse([(real_lists / place).read_bytes()], source, suffixes)
             assert not {key for key, _ in rules} & ancestors, source.id
+
+
+def test_a_good_share_of_the_curated_resolvers_and_vpns_is_known_to_other_projects(real_lists: Path) -> None:
+    """Written from memory, so with mistakes: names that no other list has are few, or they are old ones of ours."""
+    known = {
+        name
+        for place in (
+            "dibdot-doh/doh-domains.txt",
+            "dibdot-doh/doh-domains_overall.txt",
+            "hagezi/adblock/doh-vpn-proxy-bypass.txt",
+        )
+        for name in re.findall(
+            r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", (real_lists / "lists" / place).read_text(encoding="utf-8")
+        )
+    }
+    above = {parent for name in known for parent in parents(name)}
+    for source in ("encrypted-dns", "vpn-proxy"):
+        ours = curated(source)[1:]
+        agreed = [n for n in ours if n in known or n in above or any(parent in known for parent in parents(n))]
+        assert len(agreed) / len(ours) >= 0.9, (source, sorted(set(ours) - set(agreed)))
+
+
+def test_zones_of_dynamic_dns_are_public_suffixes_or_old_services(suffixes: Suffixes) -> None:
+    """The public suffix list holds what these services say of themselves; the older ones never asked to be in it."""
+    zones = curated("dynamic-dns")[1:]
+    declared = [zone for zone in zones if names.key_of_text(zone) in suffixes.listed]
+    assert len(declared) / len(zones) >= 0.5
+
+
+def test_popular_vietnamese_sites_are_closed_by_no_list_against_going_around() -> None:
+    path = DATA / "top-100k.csv.xz"
+    if not path.exists():
+        pytest.skip("the list of popular sites is not beside the repository (../shared/data/top-100k.csv.xz)")
+    listed = {rule for name in ("dynamic-dns", "encrypted-dns", "vpn-proxy") for rule in curated(name)}
+    with lzma.open(path, "rt", encoding="utf-8") as file:
+        popular = [line.strip().rsplit(",", 1)[-1] for line in file]
+    vietnamese = [site for site in popular if site.endswith(".vn")]
+    assert len(vietnamese) > 200
+    assert not [site for site in vietnamese if site in listed or any(parent in listed for parent in parents(site))]
