@@ -32,10 +32,11 @@ _SUFFIX, _WALK = 1, 2  # a head that is a suffix with no rule below it; one that
 class Sites:
     """Names keys to the keys of their registrable domains. Most names need no more than two look-ups."""
 
-    __slots__ = ("_excepted", "_heads", "_odd", "_own", "_suffixes", "_tops", "_wild")
+    __slots__ = ("_excepted", "_heads", "_odd", "_own", "_suffixes", "_tops", "_wild", "own")
 
-    def __init__(self, rules: Iterable[str], own: Iterable[str] = ()) -> None:
+    def __init__(self, rules: Iterable[str], own: tuple[str, ...] = ()) -> None:
         """From lines of the list (`com`, `*.ck`, `!www.ck`, `// comment`); names in the zones `own` are no sites."""
+        self.own = own
         delivery = {names.key_of_text(name) for name in DELIVERY}
         suffixes: set[bytes] = set()
         wild: set[bytes] = set()

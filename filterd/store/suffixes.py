@@ -5,7 +5,6 @@ Read once by whoever compiles, and by workers of a school that closes newly seen
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import publicsuffixlist
@@ -21,7 +20,7 @@ def load() -> Suffixes:
         return Suffixes([*lines, *SHARED_HOSTS])
 
 
-def sites(own: Iterable[str]) -> Sites:
+def sites(own: tuple[str, ...]) -> Sites:
     """What tells registrable domains; names in the zones `own` are none."""
     with Path(publicsuffixlist.PSLFILE).open(encoding="utf-8") as lines:
         return Sites(lines, own)

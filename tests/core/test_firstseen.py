@@ -13,7 +13,7 @@ from filterd.core.sites import Sites
 DAY = 20_700
 DAYS = 7
 SECRET = bytes(range(16))
-SITES = Sites(["com", "vn", "edu.vn", "github.io"], own=["truong.edu.vn"])
+SITES = Sites(["com", "vn", "edu.vn", "github.io"], own=("truong.edu.vn",))
 
 
 def key(name: str) -> bytes:
