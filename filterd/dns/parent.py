@@ -25,6 +25,7 @@ from filterd.core import wire
 from filterd.core.policy import Policy
 from filterd.dns import sockets
 from filterd.dns.notify import notify, watchdog_s
+from filterd.dns.secret import Secrets
 from filterd.dns.supervisor import WorkerProcess
 from filterd.errors import TableError
 from filterd.live.published import Published
@@ -61,6 +62,7 @@ class Parent:
         self._published = published
         self._flags = flags
         self._metrics = DnsMetrics()
+        self._secrets = Secrets(monotonic())
         self._workers: list[WorkerProcess] = []
         self._stop = asyncio.Event()
         self._answered = True
@@ -115,6 +117,7 @@ class Parent:
             "table": str(published.table) if published.table is not None else None,
             "overrides": published.overrides.to_json(),
             "upstreams": list(self._flags.upstreams),
+            "secrets": self._secrets.to_json(),
         }
 
     def _hang_up(self) -> None:
@@ -200,6 +203,7 @@ class Parent:
         changed = self._published.poll_state()
         if with_config:
             changed |= self._published.poll_config()
+            changed |= self._secrets.roll(monotonic())
             self._describe()
         if changed:
             self._changed(True)

@@ -99,19 +99,26 @@ class Worker:
         started = monotonic()
         try:
             snapshot = self._snapshot(orders, self.forwarder.snapshot)
+            found = plan(snapshot.policy, tuple(orders["upstreams"]))
+            secrets = _secrets(orders)
         except (OSError, ValueError, FilterdError) as error:
-            if self._channel is not None:
-                self._channel.send({"refused": f"{error}; in force: {self._describe()}"})
+            self._refuse(str(error))
             return
-        found = plan(snapshot.policy, tuple(orders["upstreams"]))
+        except (LookupError, TypeError, AttributeError) as error:
+            self._refuse(f"orders that cannot be read: {error!r}")
+            return
         if (found, snapshot.policy.source_ports) != (self._plan, self.forwarder.snapshot.policy.source_ports):
             self.upstreams.configure(found.servers, snapshot.policy.source_ports)
             self.forwarder.use_upstreams(found)
         self._plan = found
-        self.forwarder.use_secrets(_secrets(orders))
+        self.forwarder.use_secrets(secrets)
         self._use(snapshot)
         if self._channel is not None:
             self._channel.send({"swapped": self._describe(), "took_s": monotonic() - started})
+
+    def _refuse(self, reason: str) -> None:
+        if self._channel is not None:
+            self._channel.send({"refused": f"{reason}; in force: {self._describe()}"})
 
     def _use(self, snapshot: Snapshot) -> None:
         self.forwarder.use(snapshot)

@@ -117,10 +117,49 @@ def test_it_uses_the_upstreams_it_is_told(worker: Process) -> None:
         assert worker.ask(PLAIN)[3] & 15 == 0
 
 
-def test_bad_orders_are_refused_and_what_it_had_stays(worker: Process) -> None:
-    worker.control.sendall(encode(orders(table="/nowhere/000001-0000000000000000")))
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(orders(table="/nowhere/000001-0000000000000000"), id="a table that is not there"),
+        pytest.param({}, id="nothing"),
+        pytest.param([], id="a list"),
+        pytest.param("policy", id="a word"),
+        pytest.param({k: v for k, v in orders().items() if k != "upstreams"}, id="no upstreams"),
+        pytest.param(orders(policy=7), id="a number for a policy"),
+        pytest.param(orders(policy={**schools.POLICY.to_json(), "tiers": 7}), id="a number for the tiers"),
+        pytest.param(orders(policy={**schools.POLICY.to_json(), "more": 7}), id="a key that nobody knows"),
+        pytest.param(orders(overrides=None), id="no overrides"),
+        pytest.param(orders(upstreams=[7]), id="a number for an upstream"),
+        pytest.param(orders(upstreams=["nonsense"]), id="an upstream that is none"),
+        pytest.param(orders(secrets=["secret"]), id="a secret that is none"),
+        pytest.param(orders(secrets=[7]), id="a number for a secret"),
+    ],
+)
+def test_bad_orders_are_refused_and_what_it_had_stays(worker: Process, bad: Any) -> None:
+    worker.control.sendall(encode(bad))
     assert "in force" in worker.hear("refused")
     assert worker.ask(ADULT)[:2] == b"aa"
+
+
+def test_a_cookie_of_one_worker_is_taken_by_another_that_knows_the_secret(worker: Process) -> None:
+    def cookie(asked: bytes) -> bytes:
+        option = b"\0\x0a" + len(asked).to_bytes(2, "big") + asked
+        record = b"\0\0\x29\x04\xd0\0\0\0\0" + len(option).to_bytes(2, "big") + option
+        reply = worker.ask(ADULT[:8] + b"\0\1" + ADULT[10:] + record)
+        at = reply.find(b"\0\x0a\0\x18" + asked[:8])
+        return reply[at + 4 : at + 28] if at > 0 else b""
+
+    assert cookie(b"12345678") == b"", "none without a secret"
+    old, new = "00" * 16, "11" * 16
+    worker.control.sendall(encode(orders(secrets=[old])))
+    worker.hear("swapped")
+    made = cookie(b"12345678")
+    assert cookie(made) == made
+    worker.control.sendall(encode(orders(secrets=[new, old])))
+    worker.hear("swapped")
+    renewed = cookie(made)
+    assert renewed[:8] == made[:8]
+    assert renewed[-8:] != made[-8:]
 
 
 def test_it_ends_on_sigterm_and_neither_on_ctrl_c_nor_on_a_reload() -> None:
