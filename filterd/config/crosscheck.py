@@ -7,15 +7,13 @@ already complained about. Values in, problems out.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from filterd.config import problems, units
-from filterd.config.yamltree import Path, Tree
+from filterd.config import crosscheck_dns, crosscheck_local, crosscheck_search, problems, units
+from filterd.config.across import Report, Trees, find, strings
+from filterd.config.yamltree import Path
 from filterd.errors import Problem
-
-Trees = Mapping[str, Tree]
-Report = Callable[[str, Path, str], None]
 
 # What defines ids, and which of them share one space. "*" at the end: the keys of a map.
 DEFINED: dict[str, tuple[tuple[str, str], ...]] = {
@@ -68,6 +66,8 @@ def check(trees: Trees, folders: Mapping[str, str]) -> list[Problem]:
 
     for rule in (_references, _duplicates, _subnets, _interfaces, _observe, _floor, _profiles, _gateway, _http):
         rule(trees, report)
+    for part in (crosscheck_dns, crosscheck_local, crosscheck_search):
+        part.check(trees, report)
     return found
 
 
@@ -76,14 +76,9 @@ def known_ids(trees: Trees, kind: str) -> list[str]:
     return [ident for _, _, ident in _defined(trees, kind)]
 
 
-def _find(trees: Trees, file: str, pattern: str) -> Iterator[tuple[Path, Any]]:
-    if file in trees:
-        yield from trees[file].find(pattern)
-
-
 def _defined(trees: Trees, kind: str) -> Iterator[tuple[str, Path, str]]:
     for file, pattern in DEFINED[kind]:
-        for path, value in _find(trees, file, pattern):
+        for path, value in find(trees, file, pattern):
             ident = path[-1] if pattern.endswith("*") else value
             if isinstance(ident, str):
                 yield file, path, ident
@@ -94,7 +89,7 @@ def _references(trees: Trees, report: Report) -> None:
         if any(definer not in trees for definer, _ in DEFINED[kind]):
             continue  # that file could not be read, and says so
         known = known_ids(trees, kind)
-        for path, value in _find(trees, file, pattern):
+        for path, value in find(trees, file, pattern):
             if isinstance(value, str) and value not in known:
                 report(file, path, f"{units.shown(value)} is not a {kind}; {problems.suggest(value, known)}")
 
@@ -110,7 +105,7 @@ def _duplicates(trees: Trees, report: Report) -> None:
 
 
 def _subnets(trees: Trees, report: Report) -> None:
-    inside = [n for _, value in _find(trees, "school.yaml", "networks.*") if (n := _network(value)) is not None]
+    inside = [n for _, value in find(trees, "school.yaml", "networks.*") if (n := _network(value)) is not None]
     first: dict[str, str] = {}
     for path, value in _places(trees, "subnets.*"):
         subnet = _network(value)
@@ -136,7 +131,7 @@ def _interfaces(trees: Trees, report: Report) -> None:
 
 
 def _observe(trees: Trees, report: Report) -> None:
-    owners = [("tiers.yaml", p, v) for p, v in _find(trees, "tiers.yaml", "tiers.*")]
+    owners = [("tiers.yaml", p, v) for p, v in find(trees, "tiers.yaml", "tiers.*")]
     owners += [("classes.yaml", p, v) for p, v in _places(trees)]
     for file, path, value in owners:
         if not isinstance(value, dict):
@@ -149,16 +144,16 @@ def _observe(trees: Trees, report: Report) -> None:
 
 def _floor(trees: Trees, report: Report) -> None:
     """A profile cannot open what the floor closes; saying so would be a promise that is not kept."""
-    floor = [value for _, value in _find(trees, "floor.yaml", "categories.*") if isinstance(value, str)]
+    floor = [value for _, value in find(trees, "floor.yaml", "categories.*") if isinstance(value, str)]
     never = "is in the floor (floor.yaml); no profile can open it"
-    for path, value in _find(trees, "profiles.yaml", "profiles.*.allow.categories.*"):
+    for path, value in find(trees, "profiles.yaml", "profiles.*.allow.categories.*"):
         if value in floor:
             report("profiles.yaml", path, f"{value!r} {never}")
     for path, service in _opened_services(trees):
         category = trees["services.yaml"].get("services", service, "category")
         if category in floor:
             report("profiles.yaml", path, f"category {category!r} of {service!r} {never}")
-    for path, value in _find(trees, "floor.yaml", "slots.*.category"):
+    for path, value in find(trees, "floor.yaml", "slots.*.category"):
         if isinstance(value, str) and value not in floor:
             report("floor.yaml", path, f"{value!r} is not in the floor's categories, so the slot locks nothing")
 
@@ -167,19 +162,19 @@ def _opened_services(trees: Trees) -> Iterator[tuple[Path, str]]:
     """Every service that a profile opens, by itself or in a bundle."""
     if "services.yaml" not in trees:
         return
-    for path, value in _find(trees, "profiles.yaml", "profiles.*.allow.services.*"):
+    for path, value in find(trees, "profiles.yaml", "profiles.*.allow.services.*"):
         if isinstance(value, str):
             yield path, value
-    for path, value in _find(trees, "profiles.yaml", "profiles.*.allow.bundles.*"):
+    for path, value in find(trees, "profiles.yaml", "profiles.*.allow.bundles.*"):
         if isinstance(value, str):
-            for service in _strings(trees["services.yaml"].get("bundles", value, "services")):
+            for service in strings(trees["services.yaml"].get("bundles", value, "services")):
                 yield path, service
 
 
 def _profiles(trees: Trees, report: Report) -> None:
     if "profiles.yaml" in trees and "learning" not in known_ids(trees, "profile"):
         report("profiles.yaml", ("profiles",), "'learning' is missing; it is every class's profile by default")
-    for path, value in _find(trees, "profiles.yaml", "profiles.*"):
+    for path, value in find(trees, "profiles.yaml", "profiles.*"):
         if not isinstance(value, dict):
             continue
         allow = value.get("allow")
@@ -193,8 +188,8 @@ def _profiles(trees: Trees, report: Report) -> None:
 def _both(allow: Any, block: Any) -> Iterator[tuple[str, str]]:
     if isinstance(allow, dict) and isinstance(block, dict):
         for kind in ("categories", "services", "bundles", "names"):
-            shut = _strings(block.get(kind))
-            for word in _strings(allow.get(kind)):
+            shut = strings(block.get(kind))
+            for word in strings(allow.get(kind)):
                 if word in shut:
                     yield kind, word
 
@@ -205,17 +200,17 @@ def _gateway(trees: Trees, report: Report) -> None:
     need = "gateway needs the box's address: set block_answer.ipv4 in school.yaml"
     if trees["school.yaml"].get("block_answer", "mode") == "gateway":
         report("school.yaml", ("block_answer", "mode"), need)
-    for path, value in _find(trees, "tiers.yaml", "categories.*.answer"):
+    for path, value in find(trees, "tiers.yaml", "categories.*.answer"):
         if value == "gateway":
             report("tiers.yaml", path, need)
 
 
 def _http(trees: Trees, report: Report) -> None:
-    for path, value in _find(trees, "sources.yaml", "sources.*"):
+    for path, value in find(trees, "sources.yaml", "sources.*"):
         if not isinstance(value, dict) or value.get("allow_http") is True:
             continue
         urls = [((*path, "url"), value.get("url"))]
-        urls += [((*path, "mirrors", i), url) for i, url in enumerate(_strings(value.get("mirrors")))]
+        urls += [((*path, "mirrors", i), url) for i, url in enumerate(strings(value.get("mirrors")))]
         for where, url in urls:
             if isinstance(url, str) and url.startswith("http:"):
                 report("sources.yaml", where, "plain http: can be altered on its way; https:, or add allow_http: true")
@@ -223,7 +218,7 @@ def _http(trees: Trees, report: Report) -> None:
 
 def _places(trees: Trees, below: str = "") -> Iterator[tuple[Path, Any]]:
     for kind in ("classrooms", "rooms"):
-        yield from _find(trees, "classes.yaml", f"{kind}.*.{below}" if below else f"{kind}.*")
+        yield from find(trees, "classes.yaml", f"{kind}.*.{below}" if below else f"{kind}.*")
 
 
 def _network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
@@ -235,7 +230,3 @@ def _network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
 
 def _within(subnet: Any, network: Any) -> bool:
     return subnet.version == network.version and bool(subnet.subnet_of(network))
-
-
-def _strings(value: Any) -> Iterable[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

@@ -4,7 +4,7 @@ from filterd.config import crosscheck, load, yamltree
 from filterd.config.schema_sources import Sources
 from tests import configs
 
-FOLDERS = {name.partition("/")[2]: name.partition("/")[0] for name in configs.FILES}
+FOLDERS = {**dict.fromkeys(load.POLICY_MODELS, "policies"), "sources.yaml": "blocklists"}
 
 
 def complaints(*changes: tuple[str, str, str]) -> list[str]:
