@@ -9,7 +9,7 @@ from pydantic import Field
 from filterd.config import units
 from filterd.config.schema import Emptiable, Id, Line, SourceUrl, Strict, WebUrl, between
 
-Format = Literal["auto", "hosts", "domains", "wildcard", "adblock", "rpz", "dnsmasq", "unbound", "ut1", "v2fly"]
+Format = Literal["auto", "hosts", "domains", "wildcard", "adblock", "rpz", "dnsmasq", "unbound", "ut1", "v2fly", "cidr"]
 Covers = Literal["subtree", "exact", "below"]
 
 

@@ -69,7 +69,7 @@ def test_what_holds_together_is_fine(text):
         ),
         (
             "block_answer: {box_name: may-in.truong.lan}",
-            "local.yaml:3 hosts.may-in.truong.lan: may-in.truong.lan is the",
+            "local.yaml:3 hosts.may-in.truong.lan[0]: may-in.truong.lan is",
         ),
     ],
 )
