@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import struct
@@ -166,7 +167,12 @@ class Upstream:
             self._selector.unregister(sock)
             sock.close()
             return
-        self._take(packet, "tcp", lambda reply: sock.sendall(struct.pack(">H", len(reply)) + reply))
+
+        def send(reply: bytes) -> None:
+            with contextlib.suppress(OSError):  # the server may have closed it
+                sock.sendall(struct.pack(">H", len(reply)) + reply)
+
+        self._take(packet, "tcp", send)
 
     def _take(self, packet: bytes, transport: str, send: Callable[[bytes], object]) -> None:
         end = _question_end(packet)

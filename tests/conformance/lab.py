@@ -24,6 +24,7 @@ from tests.running import PUPIL, Server, framed, receive, write_school
 from tests.upstreams import Question, Script, Upstream
 
 RATES = ", ".join(f"{key}: 1000000" for key in LimitsModel.model_fields if key.endswith(("per_second", "burst")))
+UDP_BYTES = 1232  # what we say upstream that we take
 _numbers = itertools.count(1)
 
 
@@ -96,7 +97,10 @@ def told(
         reply = reply_to(asked, flags=flags, rcode=rcode)
         for lines, section in ((answers, reply.answer), (authority, reply.authority), (additional, reply.additional)):
             section.extend(_rrset(line.replace("{name}", f"{asked.name}.")) for line in lines)
-        return [reply.to_wire(max_size=65535)]
+        data = reply.to_wire(max_size=65535)
+        if asked.transport == "udp" and len(data) > UDP_BYTES:
+            return [reply_to(asked, flags=f"{flags} TC", rcode=rcode).to_wire()]
+        return [data]
 
     return script
 

@@ -16,8 +16,9 @@ import dns.message
 
 from filterd.core import wire
 from filterd.core.exchange import Exchange
-from filterd.core.forwarder import BUDGET_S, Send
+from filterd.core.forwarder import BUDGET_S, Forwarder, Send
 from filterd.core.policy import BlockAnswer
+from filterd.core.servers import plan
 from filterd.core.snapshot import Snapshot
 from tests import schools
 from tests.fuzz import packets
@@ -45,7 +46,9 @@ class Inside:
         self.sent = self.replies = 0
         self.seen: Counter[str] = Counter()
         self._snapshots = _snapshots()
-        self.forwarder = schools.forwarder(self._snapshots[0], 2, lambda: schools.NOW + self.now)
+        servers = replace(plan(self._snapshots[0].policy), mixed=(True, False))
+        self.forwarder = Forwarder(self._snapshots[0], servers, lambda: schools.NOW + self.now, self.chance.randbytes)
+        self.forwarder.use_secrets((b"sixteen bytes...",))
         self._flying: list[tuple[Exchange, int, bool, str]] = []
         self._waiting: dict[int, tuple[bytes, str, float]] = {}  # token -> packet, transport, asked at
         self._token = 0
@@ -66,7 +69,8 @@ class Inside:
         row = self.chance.choice(self._rows)
         self._token += 1
         self.sent += 1
-        outcome = self.forwarder.query(packet, transport, row, self._token, self.now)
+        outcome = self.forwarder.query(packet, transport, row, self._token, self.now, b"client")
+        self._launch_extra()
         if isinstance(outcome, bytes):
             self._check_reply(packet, transport, outcome)
         elif isinstance(outcome, Exchange):
@@ -109,9 +113,13 @@ class Inside:
         """Whether silence may mean that the answer comes later: a question somebody else has asked already."""
         return len(packet) >= wire.HEADER_BYTES and not packet[2] & 0x80
 
+    def _launch_extra(self) -> None:
+        while self.forwarder.extra:
+            self._launch(self.forwarder.extra.pop())
+
     def _launch(self, exchange: Exchange) -> None:
         question = packets.question_of(exchange.packet)
-        self._assert(question.lower() == exchange.question.lower(), "another question goes up", exchange.packet.hex())
+        self._assert(question == exchange.question, "another question goes up", exchange.packet.hex())
         self._assert(exchange.packet[:2] == b"\0\0", "the id is the shell's", exchange.packet.hex())
         self._flying.append((exchange, exchange.upstream, exchange.tcp, packets.fate(question)))
 
