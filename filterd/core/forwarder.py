@@ -294,7 +294,9 @@ class Forwarder(Replier):
             if tcp:
                 return self._failed(exchange, now)
             return None if exchange.tcp else self._over_tcp(exchange, now)  # None: the same packet once more
-        answer = self._read(packet, end, header, now) if rcode in _USABLE else None
+        if len(packet) > HEAVY_BYTES and not self._affords(len(packet), now):
+            return None if late else self._finally(exchange, now)
+        answer = _read(packet, end, header) if rcode in _USABLE else None
         if answer is None:
             self.upstreams.spoilt(upstream, now)
             return None if late else self._failed(exchange, now)
@@ -312,19 +314,16 @@ class Forwarder(Replier):
         if self.upstreams.answered(upstream, now - (exchange.since if first else exchange.sent), now):
             self._failures.clear()
 
-    def _read(self, packet: bytes, end: int, header: wire.Header, now: float) -> Answer | None:
-        if len(packet) > HEAVY_BYTES:
-            earned = (now - self._heavy_at) * HEAVY_PER_S
-            self._heavy_left = min(self._heavy_left + earned, 2.0 * HEAVY_PER_S)
-            self._heavy_at = now
-            if self._heavy_left < 0:
-                self.heavy += 1
-                return None
-            self._heavy_left -= len(packet)
-        try:
-            return wire.read_answer(packet, end, header)
-        except WireError:
-            return None
+    def _affords(self, size: int, now: float) -> bool:
+        """Whether there is time to read a large answer."""
+        earned = (now - self._heavy_at) * HEAVY_PER_S
+        self._heavy_left = min(self._heavy_left + earned, 2.0 * HEAVY_PER_S)
+        self._heavy_at = now
+        if self._heavy_left < 0:
+            self.heavy += 1
+            return False
+        self._heavy_left -= size
+        return True
 
     def _other_case(self, exchange: Exchange, question: bytes, upstream: int, tcp: bool) -> bool | None:
         """A question that is not the one asked, byte for byte: None if it is another; else whether to doubt it."""
@@ -342,11 +341,9 @@ class Forwarder(Replier):
         self.upstreams.settled(exchange.tried)
         if index == NOBODY:
             return []
-        upstream = self.upstreams.all[index]
         looping = bool(self._secrets) and loops.came_back(self._secrets, exchange.question, packet)
-        self.loops += looping and not upstream.looping
-        upstream.looping = looping
-        upstream.keeps_case = packet[wire.HEADER_BYTES :].startswith(exchange.question)
+        self.loops += self.upstreams.looped(index, looping, now)
+        self.upstreams.all[index].keeps_case = packet[wire.HEADER_BYTES :].startswith(exchange.question)
         if rcode in _USABLE or index not in self._default:
             if self.upstreams.answered(index, now - exchange.sent, now):
                 self._failures.clear()
@@ -519,3 +516,10 @@ class Forwarder(Replier):
         exchange.done = True
         self.upstreams.settled(exchange.tried)
         return []
+
+
+def _read(packet: bytes, end: int, header: wire.Header) -> Answer | None:
+    try:
+        return wire.read_answer(packet, end, header)
+    except WireError:
+        return None

@@ -45,6 +45,7 @@ class Upstream:
     failures_in_row: int = 0
     spoilt_in_row: int = 0
     overtaken: int = 0
+    silent_since: float = 0.0
     down: bool = False
     suspect: bool = False
     looping: bool = False
@@ -161,8 +162,10 @@ class Upstreams:
         upstream = self.all[index]
         if upstream.heard > sent:
             return
+        if not upstream.overtaken:
+            upstream.silent_since = sent
         upstream.overtaken += 1
-        if upstream.overtaken >= OVERTAKEN and now - sent >= SILENT_S:
+        if upstream.overtaken >= OVERTAKEN and now - upstream.silent_since >= SILENT_S:
             self._down(upstream, now)
 
     def spoilt(self, index: int, now: float, probe: bool = False) -> None:
@@ -179,6 +182,15 @@ class Upstreams:
         elif upstream.spoilt_in_row >= SPOILT and not upstream.suspect and not upstream.down:
             upstream.suspect = True
             upstream.probe_at = now
+
+    def looped(self, index: int, looping: bool, now: float) -> bool:
+        """Note what a probe found out; True if it is a loop that was not known."""
+        upstream = self.all[index]
+        found = looping and not upstream.looping
+        upstream.looping = looping
+        if looping:
+            upstream.probe_at = now + PROBE_S
+        return found
 
     def kept_case(self, index: int, kept: bool) -> None:
         """Whether an upstream's answer had the name in the case it was asked in."""

@@ -24,5 +24,12 @@ def compiled(*lists: ListText, **more: object) -> Compiled:
 def table_of(*lists: ListText, **more: object) -> Table:
     built = compiled(*lists, **more)
     return Table(
-        built.trie, built.ids, built.sets, built.sources, generation="in-memory", built_at=0, names=built.names
+        built.trie,
+        built.ids,
+        built.sets,
+        built.sources,
+        generation="in-memory",
+        built_at=0,
+        names=built.names,
+        bounds=built.bounds,
     )

@@ -213,9 +213,9 @@ def test_a_suspect_whose_probe_is_answered_is_well():
 def test_an_upstream_that_is_overtaken_again_and_again_is_down_before_any_time_out():
     upstreams = fresh(2)
     for n in range(OVERTAKEN):
-        upstreams.overtaken(0, 5.0, 5.0 + SILENT_S / 2 + n * 0.01)
+        upstreams.overtaken(0, 5.0 + n * 0.01, 5.05 + n * 0.01)
     assert not upstreams.all_down((0,)), "it may only be slow"
-    upstreams.overtaken(0, 5.0, 5.01 + SILENT_S)
+    upstreams.overtaken(0, 5.28, 5.01 + SILENT_S)
     assert upstreams.all_down((0,))
 
 
