@@ -61,10 +61,19 @@ def _counters(worker: Parts) -> Counts:
     counts["cache_misses",] = forwarder.cache_misses
     counts["stale",] = forwarder.stale_answers
     counts["coalesced",] = forwarder.coalesced
+    counts["edited",] = forwarder.edited
+    counts["prefetched",] = forwarder.prefetched
+    counts["hedged",] = forwarder.hedged
+    counts["strays",] = forwarder.strays
+    counts["loops",] = forwarder.loops
     counts["dropped", "outside"] = clients.outside
     counts["dropped", "rate_limit"] = clients.limited
     counts["dropped", "unsent"] = sum(udp.unsent for udp in worker.udp)
     counts["dropped", "tcp_refused"] = worker.tcp.refused
+    counts["dropped", "prefix_limit"] = clients.prefix_limited
+    counts["dropped", "heavy"] = forwarder.heavy
+    counts["slipped",] = sum(udp.slipped for udp in worker.udp)
+    counts |= _cookies(forwarder)
     counts["faults",] = worker.desk.faults + worker.hot.faults
     for i, upstream in enumerate(forwarder.upstreams.all):
         counts["upstream_answers", i] = upstream.answers
@@ -74,6 +83,13 @@ def _counters(worker: Parts) -> Counts:
         for bucket, n in enumerate(upstream.buckets):
             counts["upstream_bucket", i, bucket] = n
     return counts
+
+
+def _cookies(forwarder: Forwarder) -> Counts:
+    cookies = forwarder.cookies
+    if cookies is None:
+        return {}
+    return {("cookies", "good"): cookies.good, ("cookies", "bad"): cookies.bad, ("cookies", "new"): cookies.new}
 
 
 def _gauges(worker: Parts) -> Counts:
@@ -87,5 +103,10 @@ def _gauges(worker: Parts) -> Counts:
         ("tcp_connections",): len(worker.tcp.connections),
     }
     for i, upstream in enumerate(forwarder.upstreams.all):
+        transport = forwarder.plan.servers[i].url.partition(":")[0]
         gauges["upstream_up", i] = not upstream.down
+        gauges["upstream_transport", i, transport] = 1
+        gauges["upstream_waiting", i] = upstream.in_flight
+        gauges["upstream_looping", i] = upstream.looping
+        gauges["upstream_mixed_case", i] = upstream.keeps_case and forwarder.plan.mixed[i]
     return gauges

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +39,14 @@ COUNTERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "cache_misses": ("filterd_dns_cache_misses", "Allowed queries that no cache could answer.", ()),
     "stale": ("filterd_dns_stale_answers", "Expired answers served because no upstream answered.", ()),
     "coalesced": ("filterd_dns_coalesced_queries", "Queries that joined an upstream question under way.", ()),
+    "edited": ("filterd_dns_edited_answers", "HTTPS and SVCB answers told without what leads past the filter.", ()),
+    "prefetched": ("filterd_dns_prefetched_answers", "Popular answers asked for again before they expired.", ()),
+    "hedged": ("filterd_dns_hedged_questions", "Questions asked of a second upstream beside a slow first one.", ()),
+    "strays": ("filterd_dns_stray_packets", "Packets to the questions under way that were not their answers.", ()),
+    "loops": ("filterd_dns_upstream_loops", "Times that an upstream was found to lead back to this box.", ()),
     "dropped": ("filterd_dns_dropped", "Packets or connections dropped.", ("cause",)),
+    "slipped": ("filterd_dns_slipped_queries", "Queries over a limit that were told to go on over TCP.", ()),
+    "cookies": ("filterd_dns_cookie_queries", "Queries with a DNS cookie.", ("cookie",)),
     "faults": ("filterd_dns_internal_errors", "Queries lost to a bug in filterd.", ()),
     "upstream_answers": ("filterd_dns_upstream_answers", "Answers from an upstream.", ("upstream",)),
     "upstream_timeouts": ("filterd_dns_upstream_timeouts", "Questions an upstream left unanswered.", ("upstream",)),
@@ -51,8 +58,28 @@ GAUGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "pending": ("filterd_dns_pending_questions", "Questions that wait for an upstream.", ()),
     "clients": ("filterd_dns_known_clients", "Client addresses that the workers remember.", ()),
     "tcp_connections": ("filterd_dns_tcp_connections", "Open TCP connections of clients.", ()),
+    "upstream_transport": (
+        "filterd_dns_upstream_transport",
+        "How the upstream is asked.",
+        ("upstream", "transport"),
+    ),
+    "upstream_waiting": ("filterd_dns_upstream_waiting_questions", "Questions sent and not answered.", ("upstream",)),
+    "upstream_looping": (
+        "filterd_dns_upstream_looping",
+        "Whether the upstream leads back to this box and is not asked.",
+        ("upstream",),
+    ),
+    "upstream_mixed_case": (
+        "filterd_dns_upstream_mixed_case",
+        "Whether every worker asks in random case.",
+        ("upstream",),
+    ),
     "upstream_up": ("filterd_dns_upstream_up", "Whether every worker counts the upstream as healthy.", ("upstream",)),
 }
+# How what the workers hold becomes one value; the others are added up.
+_JOINED: dict[str, Callable[[list[float]], float]] = {
+    "upstream_up": min, "upstream_mixed_case": min, "upstream_looping": max, "upstream_transport": max,
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -76,6 +103,8 @@ class DnsMetrics:
         self.policy_digest = ""
         self.faults: dict[str, str] = {}
         self.failed_reloads: dict[str, int] = {}
+        self.certificate_until = 0.0  # Unix seconds; 0: no encrypted DNS
+        self.first_seen = 0  # domains in the register
         self.swaps = 0
         self.workers = 0
         self.worker_restarts = 0
@@ -117,6 +146,9 @@ class DnsMetrics:
             value={"generation": table.generation, "policy": self.policy_digest[:12]},
         )
         yield GaugeMetricFamily("filterd_table_names", "Names in the table in force.", table.names)
+        yield GaugeMetricFamily(
+            "filterd_first_seen_domains", "Domains this school has asked for since its register began.", self.first_seen
+        )
         age = max(0.0, time.time() - table.built_at) if table.built_at else 0.0
         yield GaugeMetricFamily("filterd_table_age_seconds", "Time since the table was built.", age)
         entries = GaugeMetricFamily("filterd_source_entries", "Entries of a source in the table.", labels=["source"])
@@ -135,11 +167,17 @@ class DnsMetrics:
         broken = GaugeMetricFamily(
             "filterd_input_fault", "Whether an older good version of an input serves.", labels=["input"]
         )
-        for name in ("policy", "table", "overrides"):
+        for name in ("policy", "table", "overrides", "certificate", "leases", "first-seen"):
             failed.add_metric([name], self.failed_reloads.get(name, 0))
             broken.add_metric([name], name in self.faults)
         yield failed
         yield broken
+        left = GaugeMetricFamily(
+            "filterd_certificate_left_seconds", "Time until the certificate of encrypted DNS expires."
+        )
+        if self.certificate_until:
+            left.add_metric([], self.certificate_until - time.time())
+        yield left
         yield GaugeMetricFamily("filterd_dns_workers", "Worker processes that are up.", self.workers)
         yield CounterMetricFamily(
             "filterd_dns_worker_restarts", "Workers that had to be replaced.", self.worker_restarts
@@ -165,7 +203,7 @@ def _sums(workers: list[dict[tuple[Any, ...], float]]) -> Iterator[Metric]:
         keys = {key for held in workers for key in held if key[0] == kind}
         for key in sorted(keys, key=str):
             values = [held[key] for held in workers if key in held]
-            family.add_metric([str(v) for v in key[1:]], min(values) if kind == "upstream_up" else sum(values))
+            family.add_metric([str(v) for v in key[1:]], _JOINED.get(kind, sum)(values))
         yield family
 
 

@@ -6,12 +6,15 @@ import json
 import re
 import socket
 
+from filterd.core.policy import Upstream
+from filterd.core.servers import Plan
 from filterd.dns.tallies import Tallies
 from filterd.dns.tcp import TcpServer
 from filterd.dns.udp import UdpListener
 from filterd.metrics.dns import COUNTERS, GAUGES
-from tests.dns.parts import ADULT, PLAIN, Parts, client, received, run
-from tests.upstreams import Upstream
+from tests import schools
+from tests.dns.parts import ADULT, PLAIN, Parts, client, received, run, until
+from tests.upstreams import Upstream as Answering
 
 
 class Worker:
@@ -29,6 +32,7 @@ def by_name(report: dict[str, list[list[object]]], kind: str = "counters") -> di
 
 def test_reports_hold_what_came_since_and_add_up() -> None:
     async def story(parts: Parts) -> None:
+        schools.no_probes(parts.forwarder)
         worker, tallies = Worker(parts), Tallies()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind(("127.0.0.1", 0))
@@ -49,7 +53,7 @@ def test_reports_hold_what_came_since_and_add_up() -> None:
             assert by_name(tallies.take(worker)) == {}
             worker.udp[0].close()
 
-    with Upstream() as upstream:
+    with Answering() as upstream:
         run(story, upstreams=(upstream.url,))
 
 
@@ -59,20 +63,69 @@ def test_other_upstreams_begin_anew_and_no_increase_is_negative() -> None:
         for _ in range(5):
             parts.forwarder.upstreams.answered(0, 0.01, 5.0)
         tallies.take(worker)
-        parts.forwarder.use_upstreams(2)
+        parts.forwarder.use_upstreams(schools.plan(2))
         parts.forwarder.upstreams.answered(0, 0.01, 5.0)
         report = by_name(tallies.take(worker))
         assert report["upstream_answers", 0] == 1
         assert all(value >= 0 for value in report.values())  # type: ignore[operator]
-        parts.forwarder.use_upstreams(1)
+        parts.forwarder.use_upstreams(schools.plan(1))
         report = by_name(tallies.take(worker))
         assert all(value >= 0 for value in report.values())  # type: ignore[operator]
 
     run(story, upstreams=("udp://127.0.0.1:1",))
 
 
+def test_limits_slips_and_cookies_are_counted() -> None:
+    async def story(parts: Parts) -> None:
+        worker, tallies = Worker(parts), Tallies()
+        parts.forwarder.use_secrets((bytes(16),))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 0))
+            worker.udp.append(UdpListener(parts.hot, sock, parts.clients, parts.desk))
+            tallies.take(worker)
+            with client("127.0.31.7", sock.getsockname()) as asker, client("127.0.31.8", sock.getsockname()) as other:
+                asks = ADULT[:8] + b"\0\1" + ADULT[10:] + schools.OPT[:-1] + b"\x0c" + b"\0\x0a\0\x08cookie!!"
+                asker.send(b"aa" + asks)
+                cookie = (await received(asker))[-28:]
+                for shown in (cookie, cookie[:-1] + bytes((cookie[-1] ^ 1,))):
+                    asker.send(b"aa" + asks[:-13] + b"\x1c" + shown)
+                    await received(asker)
+                for _ in range(9):
+                    asker.send(b"aa" + ADULT)
+                for _ in range(4):
+                    other.send(b"aa" + ADULT)
+                await until(lambda: parts.clients.limited + parts.clients.prefix_limited == 6)
+            worker.udp[0].close()
+        found = by_name(tallies.take(worker))
+        assert [found["cookies", kind] for kind in ("new", "good", "bad")] == [1, 1, 1]
+        assert found["dropped", "rate_limit"] == 2
+        assert found["dropped", "prefix_limit"] == 4
+        assert found["slipped",] == 3
+
+    run(story, schools.with_limits(queries_per_second=1, burst=10, prefix_queries_per_second=1, prefix_burst=10))
+
+
+def test_upstreams_are_told_by_number_how_they_are_asked_and_how_they_are() -> None:
+    async def story(parts: Parts) -> None:
+        worker = Worker(parts)
+        upstreams = tuple(Upstream(url) for url in ("udp://192.0.2.1", "tls://192.0.2.2", "https://192.0.2.3/x"))
+        parts.forwarder.use_upstreams(Plan(upstreams, {b"": (0, 1, 2)}, (True, False, False)))
+        for each in parts.forwarder.upstreams.all:
+            each.keeps_case = True
+        parts.forwarder.upstreams.all[1].looping = True
+        gauges = by_name(Tallies().take(worker), "gauges")
+        kinds = [key for key in gauges if key[0] == "upstream_transport"]
+        assert kinds == [("upstream_transport", i, kind) for i, kind in enumerate(("udp", "tls", "https"))]
+        assert [gauges["upstream_mixed_case", i] for i in range(3)] == [True, False, False]
+        assert [gauges["upstream_looping", i] for i in range(3)] == [False, True, False]
+        assert not re.search(r"192|dns-query|/x", json.dumps([list(map(str, key)) for key in gauges]))
+
+    run(story)
+
+
 def test_every_report_can_be_sent_and_has_a_metric() -> None:
     async def story(parts: Parts) -> None:
+        parts.forwarder.use_secrets((bytes(16),))
         report = Tallies().take(Worker(parts))
         assert json.loads(json.dumps(report)) == report
         exposed_otherwise = {"upstream_seconds", "upstream_bucket"}

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from filterd.core.exchange import TCP, UDP
+from filterd.core.servers import PORTS
 from filterd.core.verdict import Action, Reason
 from filterd.metrics.dns import COUNTERS, GAUGES, DnsMetrics, TableState
 from tests.docs.markdown import ROOT, Block, blocks, prose, rows
@@ -87,7 +87,7 @@ def test_page_gives_type_and_labels(name: str) -> None:
 def test_page_gives_the_values_of_every_closed_label() -> None:
     assert values("action") == {str(action) for action in Action}
     assert values("reason") == {str(reason) for reason in Reason}
-    assert values("transport") == {UDP, TCP}
+    assert values("transport") == set(PORTS)
 
 
 def test_page_gives_values_for_every_label_but_numbered_and_informative_ones() -> None:

@@ -14,7 +14,7 @@ from filterd.core.upstreams import BUCKETS_S
 from filterd.metrics.dns import COUNTERS, GAUGES, DnsMetrics, TableState
 
 LABELS = {
-    "transport", "tier", "action", "reason", "rcode", "cache", "cause", "upstream", "source", "input", "le",
+    "transport", "tier", "action", "reason", "rcode", "cache", "cause", "cookie", "upstream", "source", "input", "le",
     "generation", "policy", "version",
 }  # fmt: skip
 
@@ -91,6 +91,19 @@ def test_an_upstream_is_up_when_every_worker_says_so() -> None:
     found = exposed(metrics)
     assert found["filterd_dns_upstream_up", (("upstream", "0"),)] == 0
     assert found["filterd_dns_upstream_up", (("upstream", "1"),)] == 1
+
+
+def test_an_upstream_that_one_worker_finds_to_loop_loops() -> None:
+    metrics = DnsMetrics()
+    for worker, looping in ((0, False), (1, True)):
+        held = (["upstream_looping", 0, looping], ["upstream_transport", 0, "tls", 1], ["upstream_waiting", 0, 3])
+        metrics.report(worker, report(gauges=(*held, ["upstream_mixed_case", 0, looping])))
+    found = exposed(metrics)
+    upstream = ("upstream", "0")
+    assert found["filterd_dns_upstream_looping", (upstream,)] == 1
+    assert found["filterd_dns_upstream_transport", (("transport", "tls"), upstream)] == 1
+    assert found["filterd_dns_upstream_waiting_questions", (upstream,)] == 6
+    assert found["filterd_dns_upstream_mixed_case", (upstream,)] == 0
 
 
 def test_the_latency_histogram_is_cumulative() -> None:
