@@ -97,7 +97,7 @@ def parents(name: str) -> list[str]:
 
 def test_top_level_domains_are_closed_only_where_the_source_says_so(shipped: Configuration) -> None:
     for source in shipped.sources:
-        assert source.tld_list == (source.id.endswith("-tlds") or source.id == "curated-dynamic-dns")
+        assert source.tld_list == (source.id.endswith("-tlds") or source.category == "dynamic-dns")
 
 
 def test_dynamic_dns_closes_zones_and_no_top_level_domain() -> None:
@@ -171,7 +171,7 @@ def report_on_copy(folder: Path, source: Source, suffixes: Suffixes) -> Report:
             assert data is not None
             return entries_of([data.read()], source, suffixes)
     place = copy_in_data(source)
-    if place is None:
+    if place is None or not (folder / place).exists():
         pytest.skip("no copy of this source beside the repository")
     return entries_of([(folder / place).read_bytes()], source, suffixes)
 
