@@ -4,6 +4,8 @@ The first pass feeds every key into marisa's builder; the second looks each key 
 set. No Python collection of names exists at any time: the peak is marisa's own builder, some 85 bytes a name. Pure: a
 list is read through a function that opens it anew, the same bytes both times.
 
+Lists of addresses have no keys there: their networks are read once, in the first pass, and flattened (`networks`).
+
 A list that must not be used is left out and reported; keys it had already put into the trie keep the empty set.
 """
 
@@ -15,7 +17,8 @@ from dataclasses import dataclass, field
 
 import marisa_trie
 
-from filterd.core.rules import Report, Suffixes, parse
+from filterd.core.networks import NONE, Bounds, Builder
+from filterd.core.rules import Report, Rule, Suffixes, parse
 from filterd.core.rules.formats import FORMATS
 from filterd.core.rules.model import CODES, EXCEPTION, Include
 from filterd.core.source import Source
@@ -23,6 +26,7 @@ from filterd.core.table import CODE_BITS, TableSource, Trie
 from filterd.errors import ListError
 
 NUM_TRIES = 2  # of 1 to 4: 8.3, 6.1, 5.7, 5.6 bytes a name and 0.7, 0.9, 1.0, 1.4 us a miss
+MAX_NETWORKS = 500_000  # in one list; the largest that are honest have a tenth
 Step = dict[int, int]
 
 
@@ -38,13 +42,14 @@ class Input:
 
 @dataclass(slots=True)
 class Compiled:
-    """A table before it has a generation. `ids[trie id]` is an index into `sets`; set 0 is empty."""
+    """A table before it has a generation. `ids[trie id]` and `bounds.sets` are indexes into `sets`; set 0 is empty."""
 
     trie: marisa_trie.BinaryTrie
     ids: array[int]
     sets: list[tuple[int, ...]]
     sources: tuple[TableSource, ...]
     names: int
+    bounds: Bounds = NONE
     reports: dict[str, Report] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)  # source id to reason
 
@@ -53,31 +58,56 @@ def compile_table(inputs: Sequence[Input], suffixes: Suffixes) -> Compiled:
     """The table of all lists that are fit for use. Raises ListError when a list changes between the two passes."""
     reports: dict[str, Report] = {}
     refused: dict[str, str] = {}
+    networks: dict[str, set[bytes]] = {}
     trie = marisa_trie.BinaryTrie(
-        _keys(inputs, suffixes, reports, refused), num_tries=NUM_TRIES, cache_size=marisa_trie.HUGE_CACHE
+        _keys(inputs, suffixes, reports, refused, networks), num_tries=NUM_TRIES, cache_size=marisa_trie.HUGE_CACHE
     )
     used = [each for each in inputs if each.source.id not in refused]
     sets = _Sets(len(trie))
+    ranges = Builder()
     sources = []
     for at, each in enumerate(used):
         report = reports[each.source.id]
-        entries = _assign(each, at, suffixes, trie, sets, report)
+        found = networks.pop(each.source.id, None)
+        if found is None:
+            entries = _assign(each, at, suffixes, trie, sets, report)
+        else:
+            entries = len(found)
+            ranges.add(at, found)
         longest_wins = FORMATS[report.format].longest_wins
         sources.append(TableSource(each.source.id, each.source.category, entries, each.list_time, longest_wins))
-    return Compiled(trie, sets.ids, sets.sets, tuple(sources), sets.used, reports, refused)
+    bounds = ranges.bounds(lambda ids: sets.id_of(tuple(at << CODE_BITS for at in ids)))
+    return Compiled(trie, sets.ids, sets.sets, tuple(sources), sets.used, bounds, reports, refused)
 
 
 def _keys(
-    inputs: Iterable[Input], suffixes: Suffixes, reports: dict[str, Report], refused: dict[str, str]
+    inputs: Iterable[Input],
+    suffixes: Suffixes,
+    reports: dict[str, Report],
+    refused: dict[str, str],
+    networks: dict[str, set[bytes]],
 ) -> Iterator[bytes]:
-    """Every key of every list, for the builder; fills `reports` and `refused` on the way."""
+    """Every name's key of every list, for the builder; fills `reports`, `refused` and `networks` on the way."""
     for each in inputs:
         try:
             rules, reports[each.source.id] = parse(each.read(), each.source, suffixes, each.include)
+            form = FORMATS.get(each.source.format)
+            if form is not None and form.addresses:
+                networks[each.source.id] = _networks(rules)
+                continue
             for key, _ in rules:
                 yield key
         except ListError as error:
             refused[each.source.id] = str(error)
+
+
+def _networks(rules: Iterable[Rule]) -> set[bytes]:
+    found: set[bytes] = set()
+    for key, _ in rules:
+        found.add(key)
+        if len(found) > MAX_NETWORKS:
+            raise ListError(f"has more than {MAX_NETWORKS} networks")
+    return found
 
 
 class _Sets:
@@ -91,7 +121,10 @@ class _Sets:
 
     def with_element(self, old: int, element: int) -> int:
         """The id of the set `old` with one more element."""
-        wanted = tuple(sorted({*self.sets[old], element}))
+        return self.id_of(tuple(sorted({*self.sets[old], element})))
+
+    def id_of(self, wanted: tuple[int, ...]) -> int:
+        """The id of the set with these elements, which are sorted."""
         at = self._known.setdefault(wanted, len(self.sets))
         if at == len(self.sets):
             self.sets.append(wanted)

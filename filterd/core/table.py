@@ -1,8 +1,10 @@
-"""The table: which name is in which categories, looked up in about a microsecond.
+"""The table: which name and which address is in which categories, looked up in about a microsecond.
 
 A marisa trie holds the keys (`names`: `com.example.` for a name and what is below it, `com.example.$` for that name
 alone); a parallel array maps a key's id to an interned *set* of elements, each one source's rule: `source << 3 | code`
 with the codes of `core.rules`. Set 0 is empty. Categories follow from the sources, so `explain` can name the lists.
+
+Lists of addresses share the sets; `networks` finds the one of an address.
 
 Exceptions take away within their own source only: always, or, where the source says `longest_wins` (RPZ), when no
 longer name of that source blocks. Pure: `store.tables` maps the files and hands over the pieces.
@@ -12,14 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address, summarize_address_range
 from typing import Protocol
 
 import marisa_trie
 
 from filterd.core import names
+from filterd.core.networks import NONE, Bounds
+from filterd.core.private import embedded_v4
 from filterd.core.rules.model import BELOW, COVERS_MASK, COVERS_NAMES, EXCEPTION
 
 CODE_BITS = 3
+COVERS_ADDRESSES = "addresses"
 _SLOW = -1  # in place of a mask: the set holds an exception, so sources must be weighed one by one
 
 
@@ -58,6 +64,7 @@ class Table:
     __slots__ = (
         "_below",
         "_bits",
+        "_bounds",
         "_here",
         "_ids",
         "_key_id",
@@ -81,10 +88,10 @@ class Table:
         generation: str,
         built_at: int,
         names: int,
+        bounds: Bounds = NONE,
     ) -> None:
         """`ids[trie id]` is an index into `sets`; `built_at` is Unix seconds; `names` counts keys in a set."""
         self.generation = generation
-        self.has_addresses = False
         self.built_at = built_at
         self.names = names
         self.sources = sources
@@ -93,6 +100,8 @@ class Table:
         self._prefixes: Callable[[bytes], list[bytes]] = trie.prefixes
         self._key_id: Callable[[bytes], int] = trie.key_id
         self._ids = ids
+        self._bounds = bounds
+        self.has_addresses = bool(bounds.sets)
         self._sets = sets
         self._below = [self._mask_of(elements) for elements in sets]
         self._here = [self._mask_of(e for e in elements if e & COVERS_MASK != BELOW) for elements in sets]
@@ -120,7 +129,15 @@ class Table:
         return mask
 
     def address_mask(self, packed: bytes) -> int:
-        return 0
+        """The categories, as in `mask`, whose sources list this address of 4 or 16 bytes, or the IPv4 one inside it."""
+        if not self.has_addresses:
+            return 0
+        mask = self._below[self._bounds.set_of(packed)]
+        if len(packed) == 16:
+            inside = embedded_v4(packed)
+            if inside is not None:
+                mask |= self.address_mask(inside)
+        return mask
 
     def _weighed(self, key: bytes, found: list[bytes]) -> int:
         """`mask` where exceptions are at play. Prefixes come shortest first: the last of each kind is the longest."""
@@ -152,6 +169,17 @@ class Table:
             for prefix in self._prefixes(key + b"$")
             for element in self._elements(prefix, key)
         )
+
+    def address_matches(self, packed: bytes) -> tuple[Match, ...]:
+        """Every list that has the address, with the range around it that the same lists have: for `explain`."""
+        inside = embedded_v4(packed)
+        found = () if inside is None else self.address_matches(inside)
+        first, last = (ip_address(bound.to_bytes(len(packed), "big")) for bound in self._bounds.range_of(packed))
+        one, *more = summarize_address_range(first, last)
+        rule = f"{first}-{last}" if more else str(one)
+        elements = self._sets[self._bounds.set_of(packed)] if self.has_addresses else ()
+        listing = [self.sources[element >> CODE_BITS] for element in elements]
+        return found + tuple(Match(each.id, each.category, COVERS_ADDRESSES, rule, False) for each in listing)
 
 
 EMPTY = Table(marisa_trie.BinaryTrie(), (), (), (), generation="", built_at=0, names=0)

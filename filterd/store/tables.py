@@ -2,7 +2,8 @@
 
     <state>/tables/<number>-<hash>/trie.marisa   the keys
                                    sets.bin      the set id of each key: 2 or 4 bytes, native order
-                                   meta.json     sources, sets, and size and SHA-256 of the two files above
+                                   networks.bin  boundaries of address lists and their set ids; only with such lists
+                                   meta.json     sources, sets, and size and SHA-256 of the files above
                                    report.json   what became of every list, for people; not part of the table
     <state>/CURRENT                              the generation in force, one line
 
@@ -25,20 +26,21 @@ import shutil
 import sys
 import tempfile
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import marisa_trie
 
 from filterd.core.compiler import Compiled
+from filterd.core.networks import NONE, Bounds
 from filterd.core.table import Table, TableSource
 from filterd.errors import TableError
 from filterd.store import atomic
 
 FORMAT = 1
 KEEP = 3
-TRIE, SETS, META, REPORT = "trie.marisa", "sets.bin", "meta.json", "report.json"
+TRIE, SETS, NETWORKS, META, REPORT = "trie.marisa", "sets.bin", "networks.bin", "meta.json", "report.json"
 _GENERATION = re.compile(r"(\d{6,12})-[0-9a-f]{16}")
 _MAX_META_BYTES = 64 << 20
 _SHORT = 1 << 16
@@ -79,13 +81,13 @@ def verify(state_dir: Path, generation: str) -> Path:
         raise TableError(f"{generation[:80]!r} is no table generation")
     directory = _tables(state_dir) / generation
     meta = _read_meta(directory)
-    for name in (TRIE, SETS):
+    for name, wanted in meta["files"].items():
         path = directory / name
-        size, digest = _size(path), meta["files"][name]["sha256"]
-        if size != meta["files"][name]["size"]:
-            raise TableError(f"{path} has {size} bytes, not {meta['files'][name]['size']}")
+        size = _size(path)
+        if size != wanted["size"]:
+            raise TableError(f"{path} has {size} bytes, not {wanted['size']}")
         with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+            if hashlib.file_digest(file, "sha256").hexdigest() != wanted["sha256"]:
                 raise TableError(f"{path} does not have the SHA-256 it was written with: it is damaged")
     return directory
 
@@ -93,20 +95,22 @@ def verify(state_dir: Path, generation: str) -> Path:
 def open_table(directory: Path) -> Table:
     """Map a generation that `verify` passed. Raises TableError when files are missing or of the wrong size."""
     meta = _read_meta(directory)
-    for name in (TRIE, SETS):
-        if _size(directory / name) != meta["files"][name]["size"]:
+    for name, wanted in meta["files"].items():
+        if _size(directory / name) != wanted["size"]:
             raise TableError(f"{directory / name} has {_size(directory / name)} bytes: it is damaged")
     try:
         trie = marisa_trie.BinaryTrie()
         trie.mmap(str(directory / TRIE))
         ids = _map_ids(directory / SETS, meta["width"], meta["keys"])
+        bounds = _map_bounds(directory / NETWORKS, meta["width"], *meta["networks"]) if "networks" in meta else NONE
     except (OSError, ValueError, RuntimeError) as error:
         raise TableError(f"{directory} cannot be mapped: {error}") from None
     if len(trie) != meta["keys"]:
         raise TableError(f"{directory / TRIE} has {len(trie)} keys, not {meta['keys']}")
     sources = _sources(meta)
     sets = [tuple(elements) for elements in meta["sets"]]
-    return Table(trie, ids, sets, sources, generation=directory.name, built_at=meta["built_at"], names=meta["names"])
+    built_at, names = meta["built_at"], meta["names"]
+    return Table(trie, ids, sets, sources, generation=directory.name, built_at=built_at, names=names, bounds=bounds)
 
 
 def sources_of(state_dir: Path, generation: str) -> tuple[TableSource, ...]:
@@ -142,8 +146,9 @@ def report_of(state_dir: Path, generation: str) -> dict[str, Any]:
 def _publish(state_dir: Path, root: Path, compiled: Compiled, built_at: int) -> str:
     trie = compiled.trie.tobytes()
     width = 2 if len(compiled.sets) <= _SHORT else 4
-    ids = array("H", compiled.ids) if width == 2 else compiled.ids
-    files = {TRIE: trie, SETS: ids.tobytes()}
+    files = {TRIE: trie, SETS: _set_ids(compiled.ids, width)}
+    if compiled.bounds.sets:
+        files[NETWORKS] = _networks(compiled.bounds, width)
     meta = _meta(compiled, built_at, width, files)
     _need_space(root, 2 * sum(map(len, (*files.values(), meta))))
     number = max((_number(name) for name in generations(state_dir)), default=0) + 1
@@ -173,7 +178,7 @@ def _put_in_force(state_dir: Path, root: Path, generation: str) -> None:
 
 
 def _meta(compiled: Compiled, built_at: int, width: int, files: Mapping[str, bytes]) -> bytes:
-    meta = {
+    meta: dict[str, Any] = {
         "format": FORMAT,
         "byteorder": sys.byteorder,
         "built_at": built_at,
@@ -186,6 +191,8 @@ def _meta(compiled: Compiled, built_at: int, width: int, files: Mapping[str, byt
         "sources": [[s.id, s.category, s.entries, s.list_time, s.longest_wins] for s in compiled.sources],
         "sets": compiled.sets,
     }
+    if NETWORKS in files:
+        meta["networks"] = [len(compiled.bounds.v4), len(compiled.bounds.high)]
     return json.dumps(meta, separators=(",", ":")).encode()
 
 
@@ -222,6 +229,29 @@ def _map_ids(path: Path, width: int, keys: int) -> memoryview:
     with path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), keys * width, access=mmap.ACCESS_READ)
     return memoryview(mapped).cast("H" if width == 2 else "I")
+
+
+def _map_bounds(path: Path, width: int, v4: int, v6: int) -> Bounds:
+    """The four arrays that `_networks` wrote, in its order."""
+    with path.open("rb") as file:
+        mapped = memoryview(mmap.mmap(file.fileno(), 16 * v6 + (4 + width) * v4 + width * v6, access=mmap.ACCESS_READ))
+    middle = 16 * v6 + 4 * v4
+    return Bounds(
+        mapped[16 * v6 : middle].cast("I"),
+        mapped[: 8 * v6].cast("Q"),
+        mapped[8 * v6 : 16 * v6].cast("Q"),
+        mapped[middle:].cast("H" if width == 2 else "I"),
+    )
+
+
+def _networks(bounds: Bounds, width: int) -> bytes:
+    """High halves, low halves, IPv4 boundaries and set ids, one array behind the other: the widest first."""
+    parts = array("Q", bounds.high), array("Q", bounds.low), array("I", bounds.v4)
+    return b"".join(part.tobytes() for part in parts) + _set_ids(bounds.sets, width)
+
+
+def _set_ids(ids: Iterable[int], width: int) -> bytes:
+    return array("H" if width == 2 else "I", ids).tobytes()
 
 
 def _need_space(root: Path, wanted: int) -> None:

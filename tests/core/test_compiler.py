@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from filterd.core import compiler
 from filterd.core.compiler import Input, compile_table
 from filterd.errors import ListError
 from tests.core.compiled import compiled, inputs
@@ -54,6 +55,28 @@ def test_a_list_that_changes_between_the_passes_stops_the_build(second: str) -> 
 
     with pytest.raises(ListError, match="a-list: the list changed while it was compiled"):
         compile_table([Input(source("domains"), read, 0)], SUFFIXES)
+
+
+def test_lists_of_addresses_share_the_sets_and_have_no_keys() -> None:
+    text = "192.0.2.0/24\n192.0.2.0/24\n198.51.100.1\n2001:db8::/32\n"
+    built = compiled(("cidr", "games", text), ("domains", "games", "a.com"), ("cidr", "ads", "192.0.2.0/24"))
+    assert [(s.id, s.entries) for s in built.sources] == [("list-0", 3), ("list-1", 1), ("list-2", 1)]
+    assert (len(built.trie), built.names) == (1, 1)
+    assert built.sets == [(), (1 << 3,), (0, 2 << 3), (0,)]
+    assert (len(built.bounds.v4), len(built.bounds.high), list(built.bounds.sets)) == (4, 2, [2, 0, 3, 0, 3, 0])
+
+
+def test_a_list_of_addresses_that_is_refused_costs_the_others_nothing() -> None:
+    built = compiled(("cidr", "games", "192.0.2.1\nb.com"), ("cidr", "ads", "192.0.2.1"))
+    assert "1 of 2 lines are not cidr rules" in built.refused["list-0"]
+    assert [s.id for s in built.sources] == ["list-1"]
+    assert list(built.bounds.sets) == [1, 0]
+
+
+def test_a_list_of_too_many_addresses_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "MAX_NETWORKS", 2)
+    assert compiled(("cidr", "games", "1.1.1.1\n1.1.1.2\n1.1.1.2\n1.1.1.1")).refused == {}
+    assert "more than 2 networks" in compiled(("cidr", "games", "1.1.1.1\n1.1.1.2\n1.1.1.3")).refused["list-0"]
 
 
 def test_no_list_is_read_before_it_is_its_turn() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -119,3 +121,69 @@ def _listed(name: str, lines: list[tuple[str, str]]) -> bool:
 
 def test_names_are_counted_once() -> None:
     assert compiled(("domains", "games", "b.com\nB.com\nb.com."), ("domains", "ads", "b.com\nc.com")).names == 2
+
+
+# -- addresses --------------------------------------------------------------------------------------------------------
+
+
+def address_categories(built: Table, text: str) -> set[str]:
+    mask = built.address_mask(ip_address(text).packed)
+    return {category for bit, category in enumerate(built.categories) if mask >> bit & 1}
+
+
+ADDRESSES = (
+    ("domains", "games", "b.com"),
+    ("cidr", "adult", "192.0.2.0/24\n2001:db8::/32"),
+    ("cidr", "games", "192.0.2.128/25\n198.51.100.7"),
+)
+
+
+@pytest.mark.parametrize(
+    ("address", "listed"),
+    [
+        ("192.0.2.1", {"adult"}),
+        ("192.0.2.200", {"adult", "games"}),
+        ("198.51.100.7", {"games"}),
+        ("198.51.100.8", set()),
+        ("2001:db8::1", {"adult"}),
+        ("2001:db9::1", set()),
+        ("64:ff9b::192.0.2.200", {"adult", "games"}),
+        ("2002:c000:201::1", {"adult"}),
+        ("64:ff9b::198.51.100.8", set()),
+    ],
+)
+def test_an_address_is_in_the_categories_of_the_lists_that_hold_it(address: str, listed: set[str]) -> None:
+    built = table_of(*ADDRESSES)
+    assert built.has_addresses
+    assert address_categories(built, address) == listed
+    assert {m.category for m in built.address_matches(ip_address(address).packed)} == listed
+
+
+def test_explain_hears_of_the_range_around_an_address() -> None:
+    built = table_of(*ADDRESSES, ("cidr", "chat", "203.0.113.1\n203.0.113.2"))
+
+    def found(text: str) -> list[tuple[str, str, str, str, bool]]:
+        matches = built.address_matches(ip_address(text).packed)
+        return [(m.source, m.category, m.covers, m.rule, m.exception) for m in matches]
+
+    assert found("192.0.2.200") == [
+        ("list-1", "adult", "addresses", "192.0.2.128/25", False),
+        ("list-2", "games", "addresses", "192.0.2.128/25", False),
+    ]
+    assert found("203.0.113.1") == [("list-3", "chat", "addresses", "203.0.113.1-203.0.113.2", False)]
+    assert found("64:ff9b::198.51.100.7") == [("list-2", "games", "addresses", "198.51.100.7/32", False)]
+    assert found("203.0.113.3") == []
+
+
+def test_names_are_not_touched_by_lists_of_addresses() -> None:
+    built = table_of(*ADDRESSES)
+    assert categories(built, "b.com") == {"games"}
+    assert built.names == 1
+
+
+@pytest.mark.parametrize("built", [table.EMPTY, table_of(("domains", "games", "b.com"))], ids=["empty", "names only"])
+def test_a_table_of_names_knows_no_address(built: Table) -> None:
+    assert not built.has_addresses
+    for text in ("192.0.2.1", "2001:db8::1", "64:ff9b::192.0.2.1"):
+        assert built.address_mask(ip_address(text).packed) == 0
+        assert built.address_matches(ip_address(text).packed) == ()

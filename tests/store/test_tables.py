@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -248,3 +250,64 @@ def test_a_write_that_breaks_off_leaves_the_old_table_and_no_trace(tmp_path: Pat
     assert f"Still in force: {old}" in done.stdout
     assert sorted(path for path in tmp_path.rglob("*")) == files
     assert lists(tmp_path, old, "old.com")
+
+
+# -- address lists ----------------------------------------------------------------------------------------------------
+
+
+def publish_addresses(state: Path, *more: tuple[str, str, str]) -> str:
+    lists = [("cidr", "games", "192.0.2.0/24\n2001:db8::/32\n2001:db9::7"), ("cidr", "ads", "192.0.2.7"), *more]
+    return tables.publish(state, compiled(*lists), 1_700_000_000)
+
+
+def listing(state: Path, generation: str, text: str) -> set[str]:
+    table = tables.open_table(tables.verify(state, generation))
+    return {match.source for match in table.address_matches(ip_address(text).packed)}
+
+
+@pytest.mark.parametrize("names", [[], ["a.com"]], ids=["alone", "beside names"])
+def test_address_lists_read_as_they_were_compiled(tmp_path: Path, names: list[str]) -> None:
+    generation = publish_addresses(tmp_path, *(("domains", "games", name) for name in names))
+    for address, lists in [
+        ("192.0.2.7", {"list-0", "list-1"}),
+        ("192.0.2.8", {"list-0"}),
+        ("192.0.3.0", set()),
+        ("2001:db8::1", {"list-0"}),
+        ("2001:db9::7", {"list-0"}),
+        ("2001:db9::8", set()),
+    ]:
+        assert listing(tmp_path, generation, address) == lists
+    table = tables.open_table(tables.verify(tmp_path, generation))
+    assert table.has_addresses
+    assert table.mask(b"com.a.") == (0b10 if names else 0)
+
+
+def test_ids_of_more_than_65536_sets_are_wide(tmp_path: Path) -> None:
+    found = compiled(("cidr", "games", "192.0.2.0/24\n2001:db8::/32"), ("domains", "games", "a.com"))
+    found.sets += [(0,)] * (1 << 16)
+    generation = tables.publish(tmp_path, found, 0)
+    assert listing(tmp_path, generation, "192.0.2.1") == listing(tmp_path, generation, "2001:db8::1") == {"list-0"}
+
+
+@pytest.mark.parametrize("harm", DAMAGE)
+def test_damage_to_the_address_lists_is_found(tmp_path: Path, harm) -> None:  # type: ignore[no-untyped-def]
+    generation = publish_addresses(tmp_path)
+    path = tmp_path / "tables" / generation / "networks.bin"
+    damaged = harm(path.read_bytes())
+    path.chmod(0o640)
+    if damaged is None:
+        path.unlink()
+    else:
+        path.write_bytes(damaged)
+    with pytest.raises(TableError, match=r"networks\.bin"):
+        tables.verify(tmp_path, generation)
+
+
+def test_a_generation_without_address_lists_is_as_it_always_was(tmp_path: Path) -> None:
+    generation = publish(tmp_path, "a.com")
+    directory = tmp_path / "tables" / generation
+    assert {path.name for path in directory.iterdir()} == {"trie.marisa", "sets.bin", "meta.json", "report.json"}
+    assert set(json.loads((directory / "meta.json").read_bytes())) == {
+        "format", "byteorder", "built_at", "names", "keys", "width", "files", "sources", "sets",
+    }  # fmt: skip
+    assert not tables.open_table(tables.verify(tmp_path, generation)).has_addresses

@@ -1,14 +1,15 @@
 """All formats by the name `sources.yaml` gives them, and the guess for `auto`.
 
 The guess lets each line of the head vote for the format whose marks it bears; a plain name votes for nobody. It only
-has to tell honest lists apart: what it names is then read with the same error budget as a declared format.
+has to tell honest lists apart: what it names is then read with the same error budget as a declared format. `cidr` is
+never guessed: where names are expected, a list of addresses is the wrong file more often than not.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 
-from filterd.core.rules import adblock, dnsmasq, domains, hosts, rpz, unbound, v2fly
+from filterd.core.rules import adblock, cidr, dnsmasq, domains, hosts, rpz, unbound, v2fly
 from filterd.core.rules.model import Format
 from filterd.errors import ListError
 
@@ -25,6 +26,7 @@ FORMATS = {
         unbound.FORMAT,
         UT1,
         v2fly.FORMAT,
+        cidr.FORMAT,
     )
 }
 

@@ -41,6 +41,8 @@ class Kind(StrEnum):
     DIRECTIVE = "directive"  # a setting of the program the list was made for
     INCLUDE = "include"  # v2fly: another file that is not there
     COSMETIC = "cosmetic"  # adblock: hides page elements
+    TOO_WIDE = "too-wide"  # cidr: a network that can only be a mistake
+    PRIVATE = "private"  # cidr: addresses inside schools and homes
     LOCAL = "local"  # localhost and its kin, at the top of every hosts file
 
 
@@ -67,6 +69,7 @@ class Format:
     comments: bytes = b"#"  # a line that begins with one of these bytes is a comment
     indent: bool = False  # leading blanks mean something
     around: tuple[bytes, bytes] | None = None  # most lines are this, a plain name, and that: they need no reader
+    addresses: bool = False  # keys are networks (`cidr`), not names
     longest_wins: bool = False  # between a block and an exception of one source; otherwise the exception wins
 
 

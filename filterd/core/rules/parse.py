@@ -17,6 +17,7 @@ from filterd.core.rules.model import (
     EXCEPTION,
     Format,
     Include,
+    Kind,
     Rule,
 )
 from filterd.core.rules.report import Report
@@ -53,10 +54,10 @@ def _read(
     batches: Iterator[lines.Batch], form: Format, source: Source, suffixes: Suffixes, report: Report
 ) -> Iterator[Rule]:
     read = form.reader()
-    key_of = key_maker(suffixes, source.tld_list)
+    key_of = _as_is if form.addresses else key_maker(suffixes, source.tld_list)
     strip = bytes.rstrip if form.indent else bytes.strip
     comments = form.comments
-    codes = _codes(source.covers)
+    codes = _codes(None if form.addresses else source.covers)
     plain = codes[form.covers]
     plain_is_exact = plain == EXACT
     quick_key_of = quick_key_maker(suffixes)
@@ -92,6 +93,10 @@ def _read(
                         report.skip(key, file, number, line)
             elif found is not None:
                 report.skip(found, file, number, line)
+
+
+def _as_is(key: bytes) -> bytes | Kind:
+    return key
 
 
 def _codes(covers: str | None) -> list[int]:

@@ -18,7 +18,7 @@ MAX_SAMPLES = 20
 SAMPLE_CHARACTERS = 80
 EARLY_LOOK = 1000  # so many lines that are no rules, outnumbering the rules: do not read on
 MAX_MALFORMED = 0.2  # of all lines that ought to be rules; real lists stay under 0.01
-_BAD = (Kind.MALFORMED, Kind.TOO_LONG)
+_BAD = (Kind.MALFORMED, Kind.TOO_LONG, Kind.TOO_WIDE, Kind.PRIVATE)
 _HTML = (b"<!doctype", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<title", b"<?xml", b"<div", b"<h1")
 
 
