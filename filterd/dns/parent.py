@@ -13,6 +13,7 @@ import resource
 import secrets
 import signal
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -22,12 +23,16 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.process_collector import ProcessCollector
 
 from filterd.core import wire
+from filterd.core.firstseen import Noted
 from filterd.core.policy import Policy
 from filterd.dns import sockets
+from filterd.dns.certificate import Watch
 from filterd.dns.notify import notify, watchdog_s
 from filterd.dns.secret import Secrets
 from filterd.dns.supervisor import WorkerProcess
 from filterd.errors import TableError
+from filterd.live.firstseen import Keeper
+from filterd.live.leases import LeaseWatch
 from filterd.live.published import Published
 from filterd.live.snapshots import open_table
 from filterd.metrics.dns import DnsMetrics, TableState
@@ -36,6 +41,7 @@ log = logging.getLogger("filterd.dns")
 
 STATE_POLL_S: Final = 0.1
 CONFIG_POLL_S: Final = 0.5
+LEASES_POLL_S: Final = 2.0
 WORKER_POLL_S: Final = 0.5
 SELF_QUERY_S: Final = 2.0
 SELF_ANSWER_S: Final = 1.0
@@ -65,6 +71,10 @@ class Parent:
         self._secrets = Secrets(monotonic())
         self._workers: list[WorkerProcess] = []
         self._stop = asyncio.Event()
+        self._certificate = Watch()
+        self._leases = LeaseWatch()
+        self._next_leases = 0.0
+        self._keeper = Keeper(published.state_dir)
         self._answered = True
         self._reloading = False
 
@@ -73,15 +83,14 @@ class Parent:
         _allow_open_files()
         policy = self._published.policy
         count = self._flags.workers or policy.workers
-        groups = sockets.from_systemd(count)
-        listen = self._flags.listen or policy.listen
-        if not groups:
-            groups = sockets.bind(listen, count)
+        groups = sockets.open_all(self._flags.listen or policy.listen, policy.encrypted, count)
+        self._certificate.poll(policy.encrypted, at_once=True)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         self._started_with = _fixed(policy)
+        self._follow()
         self._workers = [
             WorkerProcess(i, group, self._orders, self._message, self._ended) for i, group in enumerate(groups)
         ]
@@ -89,7 +98,10 @@ class Parent:
             await worker.start()
         self._describe()
         self._serve_metrics()
-        addresses = sorted({listener.address for group in groups for listener in group})
+        addresses = _addresses(groups, "udp")
+        for transport in sockets.ENCRYPTED:
+            if _addresses(groups, transport):
+                log.info("DNS over %s on %s", transport.upper(), ", ".join(_addresses(groups, transport)))
         async with asyncio.TaskGroup() as tasks:
             jobs = [
                 tasks.create_task(self._announce(addresses)),
@@ -106,6 +118,7 @@ class Parent:
         deadline = monotonic() + STOP_S
         for worker in self._workers:
             worker.wait(max(0.0, deadline - monotonic()))
+        self._keeper.save()
         for group in groups:
             for listener in group:
                 listener.socket.close()
@@ -117,7 +130,10 @@ class Parent:
             "table": str(published.table) if published.table is not None else None,
             "overrides": published.overrides.to_json(),
             "upstreams": list(self._flags.upstreams),
+            "leases": self._leases.found,
+            "seen": self._keeper.path,
             "secrets": self._secrets.to_json(),
+            "certificate": self._certificate.number,
         }
 
     def _hang_up(self) -> None:
@@ -130,6 +146,7 @@ class Parent:
         self._reloading = False
         log.info("SIGHUP: looking at every file")
         changed = self._published.poll_config(at_once=True)
+        changed |= self._certificate.poll(self._published.policy.encrypted, at_once=True)
         self._changed(self._published.poll_state() or changed)
 
     def _changed(self, changed: bool) -> None:
@@ -138,14 +155,34 @@ class Parent:
             for worker in self._workers:
                 worker.tell()
             if _fixed(self._published.policy) != self._started_with:
-                log.warning("listen, metrics and workers of school.yaml are taken at a start only: restart for them")
+                log.warning("listen, dot, doh, metrics and workers are taken at a start only: restart for them")
 
     def _message(self, worker: int, message: dict[str, Any]) -> None:
         if "counts" in message:
             self._metrics.report(worker, message["counts"])
+        if "ready" in message:
+            self._workers[worker].note(self._keeper.fresh)
+        if "seen" in message:
+            self._spread(worker, message["seen"])
         if "refused" in message:
             log.error("worker %d: %s", worker, message["refused"])
             self._recheck()
+
+    def _spread(self, worker: int, noted: list[Noted]) -> None:
+        """Domains a worker met first: all others hear of them."""
+        news = self._keeper.take(noted)
+        for other in self._workers:
+            if other.number != worker:
+                other.note(news)
+
+    def _follow(self) -> bool:
+        """Lease files and the register of first-seen domains; True if workers have to be told."""
+        policy, now = self._published.policy, monotonic()
+        changed = self._keeper.follow(policy.newly_seen, time.time(), now)
+        if now >= self._next_leases:
+            self._next_leases = now + LEASES_POLL_S
+            changed |= self._leases.poll(policy.local.leases, time.time())
+        return changed
 
     def _ended(self, worker: int) -> None:
         self._metrics.gone(worker)
@@ -158,8 +195,13 @@ class Parent:
     def _describe(self) -> None:
         published, metrics = self._published, self._metrics
         metrics.policy_digest = published.policy.digest
-        metrics.faults = dict(published.faults)
-        metrics.failed_reloads = dict(published.failed_reloads)
+        certificate = self._certificate
+        others = {
+            "certificate": certificate.problem, "leases": self._leases.problem, "first-seen": self._keeper.problem,
+        }  # fmt: skip
+        metrics.faults = published.faults | {name: problem for name, problem in others.items() if problem}
+        metrics.failed_reloads = published.failed_reloads | {"certificate": certificate.failures}
+        metrics.certificate_until = certificate.current.not_after if certificate.current is not None else 0.0
         metrics.swaps = published.swaps
         if published.generation != metrics.table.generation:
             metrics.table = table_state(published.table)
@@ -203,6 +245,8 @@ class Parent:
         changed = self._published.poll_state()
         if with_config:
             changed |= self._published.poll_config()
+            changed |= self._follow()
+            changed |= self._certificate.poll(self._published.policy.encrypted)
             changed |= self._secrets.roll(monotonic())
             self._describe()
         if changed:
@@ -271,7 +315,12 @@ def table_state(directory: Path | None) -> TableState:
 
 def _fixed(policy: Policy) -> tuple[object, ...]:
     """What only a start can change: sockets and processes."""
-    return policy.listen, policy.metrics, policy.workers
+    encrypted = policy.encrypted
+    return policy.listen, policy.metrics, policy.workers, encrypted and encrypted.dot, encrypted and encrypted.doh
+
+
+def _addresses(groups: list[list[sockets.Listener]], transport: str) -> list[str]:
+    return sorted({listener.address for group in groups for listener in group if listener.transport == transport})
 
 
 def _allow_open_files() -> None:

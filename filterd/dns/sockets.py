@@ -10,16 +10,24 @@ from __future__ import annotations
 import ctypes
 import errno
 import ipaddress
+import logging
 import os
 import socket
 import struct
 from dataclasses import dataclass
 from typing import Final
 
+from filterd.core.policy import Encrypted
+
+log = logging.getLogger("filterd.dns")
+
 SO_ATTACH_REUSEPORT_CBPF: Final = 51
 RECEIVE_BYTES: Final = 4 << 20  # a burst of 64 clients must fit while a worker is being replaced
 TCP_BACKLOG: Final = 256
 LISTEN_FDS_START: Final = 3  # sd_listen_fds(3)
+PLAIN: Final = ("udp", "tcp")
+ENCRYPTED: Final = ("tls", "https")
+PORTS: Final = {853: "tls", 443: "https"}  # what a stream socket of systemd is for, unless its name says it
 
 _LD_W_ABS, _ALU_XOR_X, _ALU_MOD_K, _RET_A, _TAX = 0x20, 0xAC, 0x94, 0x16, 0x07
 _NET_OFFSET: Final = 0xFFF00000  # SKF_NET_OFF: offsets count from the IP header
@@ -27,7 +35,7 @@ _NET_OFFSET: Final = 0xFFF00000  # SKF_NET_OFF: offsets count from the IP header
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One socket of one worker. `transport` is "udp" or "tcp"."""
+    """One socket of one worker. `transport` is "udp", "tcp", "tls" (DNS over TLS) or "https" (DNS over HTTPS)."""
 
     transport: str
     address: str
@@ -48,8 +56,32 @@ def parse_address(text: str) -> tuple[str, int]:
     return str(address), int(port)
 
 
-def bind(addresses: tuple[str, ...], workers: int) -> list[list[Listener]]:
-    """For each worker one UDP and one TCP listener per address. Raises OSError naming the address.
+def open_all(listen: tuple[str, ...], encrypted: Encrypted | None, workers: int) -> list[list[Listener]]:
+    """For each worker its listeners: those systemd passed, else bound here. Raises OSError for plain DNS; what of
+    encrypted DNS cannot be had is logged, and plain DNS goes on.
+    """
+    groups = from_systemd(workers)
+    wanted = {"tls": encrypted.dot, "https": encrypted.doh} if encrypted is not None else {}
+    if groups:
+        passed = {listener.transport for group in groups for listener in group}
+        for transport in sorted(transport for transport in wanted if wanted[transport] and transport not in passed):
+            log.error("systemd passed no socket for %s: enable filterd-encrypted.socket", transport)
+        return groups
+    groups = bind(listen, workers)
+    for transport, addresses in wanted.items():
+        for address in addresses:
+            try:
+                more = bind((address,), workers, (transport,))
+            except OSError as error:
+                log.error("%s", error.strerror)
+                continue
+            for group, listeners in zip(groups, more, strict=True):
+                group += listeners
+    return groups
+
+
+def bind(addresses: tuple[str, ...], workers: int, transports: tuple[str, ...] = PLAIN) -> list[list[Listener]]:
+    """For each worker one listener per address and transport. Raises OSError naming the address.
 
     SO_REUSEPORT would let a second filter of the same user join in and take half of the queries, so each address is
     first bound without it.
@@ -57,7 +89,8 @@ def bind(addresses: tuple[str, ...], workers: int) -> list[list[Listener]]:
     groups: list[list[Listener]] = [[] for _ in range(workers)]
     for text in addresses:
         host, port = parse_address(text)
-        for transport, kind in (("udp", socket.SOCK_DGRAM), ("tcp", socket.SOCK_STREAM)):
+        for transport in transports:
+            kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
             try:
                 _bound(host, port, kind, shared=False).close()
                 members = [_bound(host, port, kind) for _ in groups]
@@ -125,6 +158,7 @@ def from_systemd(workers: int) -> list[list[Listener]]:
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return []
     count = int(os.environ.get("LISTEN_FDS", "0"))
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
     by_address: dict[tuple[str, str], list[socket.socket]] = {}
     for fd in range(LISTEN_FDS_START, LISTEN_FDS_START + count):
         os.set_inheritable(fd, False)
@@ -132,8 +166,9 @@ def from_systemd(workers: int) -> list[list[Listener]]:
         sock.setblocking(False)
         if sock.family not in (socket.AF_INET, socket.AF_INET6):
             continue
-        transport = "udp" if sock.type == socket.SOCK_DGRAM else "tcp"
         host, port = sock.getsockname()[:2]
+        name = names[fd - LISTEN_FDS_START] if fd - LISTEN_FDS_START < len(names) else ""
+        transport = "udp" if sock.type == socket.SOCK_DGRAM else _stream(name, port)
         text = f"[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{host}:{port}"
         by_address.setdefault((transport, text), []).append(sock)
     groups: list[list[Listener]] = [[] for _ in range(workers)]
@@ -143,3 +178,8 @@ def from_systemd(workers: int) -> list[list[Listener]]:
         for i, group in enumerate(groups):
             group.append(Listener(transport, text, members[i % len(members)]))
     return groups if by_address else []
+
+
+def _stream(name: str, port: int) -> str:
+    """What a stream socket is for: its FileDescriptorName= says it, else its port."""
+    return name if name in ENCRYPTED else PORTS.get(port, "tcp")

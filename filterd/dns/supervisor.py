@@ -10,11 +10,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
 import filterd
+from filterd.core.firstseen import Noted
 from filterd.dns.channel import Channel
 from filterd.dns.sockets import Listener
 
@@ -82,13 +84,13 @@ class WorkerProcess:
         channel.send(self._orders())
 
     def _spawn(self, control: socket.socket) -> None:
-        fds: dict[str, list[int]] = {"udp": [], "tcp": []}
+        fds: dict[str, list[int]] = {}
         for listener in self.listeners:
-            fds[listener.transport].append(listener.socket.fileno())
+            fds.setdefault(listener.transport, []).append(listener.socket.fileno())
         assignment = {"control": control.fileno(), **fds}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", WORKER_PROGRAM, json.dumps(assignment), PACKAGE_ROOT],
-            pass_fds=(control.fileno(), *fds["udp"], *fds["tcp"]),
+            pass_fds=(control.fileno(), *chain.from_iterable(fds.values())),
             stdin=subprocess.DEVNULL,
         )
         self._late = 0
@@ -98,6 +100,11 @@ class WorkerProcess:
         """Something new is in force."""
         if self._channel is not None:
             self._channel.send(self._orders())
+
+    def note(self, noted: list[Noted]) -> None:
+        """Domains that were first seen elsewhere. A worker that is starting finds them in the file, or asks later."""
+        if noted and self._channel is not None and self.ready.is_set():
+            self._channel.send({"noted": noted})
 
     def check(self, now: float) -> None:
         """Kill a worker that hangs; its end starts another. To be called about twice a second."""

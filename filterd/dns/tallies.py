@@ -11,7 +11,7 @@ from filterd.core.forwarder import Forwarder
 from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
 from filterd.dns.hot import HotSelector
-from filterd.dns.tcp import TcpServer
+from filterd.dns.streams import Streams
 from filterd.dns.udp import UdpListener
 
 Counts = dict[tuple[Any, ...], float]
@@ -24,7 +24,7 @@ class Parts(Protocol):
     clients: Clients
     desk: Desk
     hot: HotSelector
-    tcp: TcpServer
+    tcp: Streams
     udp: list[UdpListener]
 
 

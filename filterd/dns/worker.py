@@ -17,10 +17,13 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+from filterd.core.exchange import TCP
+from filterd.core.firstseen import FirstSeen
 from filterd.core.forwarder import Forwarder
 from filterd.core.overrides import Overrides
 from filterd.core.policy import Policy
@@ -29,14 +32,17 @@ from filterd.core.snapshot import Snapshot
 from filterd.dns.channel import Channel, receive_one
 from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
+from filterd.dns.encrypted import EncryptedServer
 from filterd.dns.hot import HotSelector
 from filterd.dns.sockets import TCP_BACKLOG
+from filterd.dns.streams import HTTPS, TLS, Streams
 from filterd.dns.tallies import Tallies
-from filterd.dns.tcp import TcpServer
+from filterd.dns.tcp import Connection
 from filterd.dns.udp import UdpListener
 from filterd.dns.upstream import Upstreams
 from filterd.errors import FilterdError, TableError
 from filterd.live import snapshots
+from filterd.live.firstseen import day_of, open_seen
 
 log = logging.getLogger("filterd.dns")
 
@@ -59,7 +65,9 @@ class Worker:
         self.desk = Desk(loop, hot, self.forwarder)
         self.upstreams = self.desk.upstream = Upstreams(loop, hot, self.desk)
         self.upstreams.configure(self._plan.servers, snapshot.policy.source_ports)
-        self.tcp = TcpServer(self.forwarder, self.clients, self.desk)
+        self.tcp = Streams(self.forwarder, self.clients, self.desk)
+        self._encrypted = EncryptedServer(self.tcp)
+        self._encrypted.use(snapshot.policy.encrypted, orders.get("certificate", 0))
         self.udp: list[UdpListener] = []
         self.stopped = asyncio.Event()
         self._seconds = 0
@@ -68,13 +76,19 @@ class Worker:
 
     async def listen(self, sockets: dict[str, list[int]]) -> None:
         """Take up the sockets of one worker."""
-        for fd in sockets["udp"]:
+        for fd in sockets.get("udp", ()):
             listener = socket.socket(fileno=fd)
             self.clients.add_own(listener)
             self.udp.append(UdpListener(self.hot, listener, self.clients, self.desk))
-        for fd in sockets["tcp"]:
-            listener = socket.socket(fileno=fd)
-            await self._loop.create_server(self.tcp.connection, sock=listener, backlog=TCP_BACKLOG)
+        connections: dict[str, Callable[[], asyncio.BaseProtocol]] = {
+            TCP: lambda: Connection(self.tcp),
+            TLS: self._encrypted.dot,
+            HTTPS: self._encrypted.doh,
+        }
+        for transport, connection in connections.items():
+            for fd in sockets.get(transport, ()):
+                listener = socket.socket(fileno=fd)
+                await self._loop.create_server(connection, sock=listener, backlog=TCP_BACKLOG)
         self.desk.arm()  # the first probes
 
     async def talk(self, sock: socket.socket) -> None:
@@ -93,10 +107,18 @@ class Worker:
         directory = Path(orders["table"]) if orders["table"] else None
         overrides = Overrides.from_json(orders["overrides"])
         leases = tuple((str(name), str(address)) for name, address in orders.get("leases", ()))
-        return snapshots.build(policy, directory, overrides, time.time(), before, leases)
+        now = time.time()
+        seen = open_seen(orders.get("seen"), policy, now, _seen(before))
+        return snapshots.build(policy, directory, overrides, now, before, leases, seen)
 
     def _order(self, orders: dict[str, Any]) -> None:
+        if "noted" in orders:
+            seen = _seen(self.forwarder.snapshot)
+            if seen is not None:
+                seen.merge(orders["noted"])
+            return
         started = monotonic()
+        self._report_seen()
         try:
             snapshot = self._snapshot(orders, self.forwarder.snapshot)
             found = plan(snapshot.policy, tuple(orders["upstreams"]))
@@ -112,6 +134,7 @@ class Worker:
             self.forwarder.use_upstreams(found)
         self._plan = found
         self.forwarder.use_secrets(secrets)
+        self._encrypted.use(snapshot.policy.encrypted, orders.get("certificate", 0))
         self._use(snapshot)
         if self._channel is not None:
             self._channel.send({"swapped": self._describe(), "took_s": monotonic() - started})
@@ -140,10 +163,27 @@ class Worker:
         snapshot = self.forwarder.snapshot
         until = snapshot.matrix.valid_until
         before, self._wall = self._wall, time.time()
-        if (until is not None and self._wall >= until) or self._wall < before:  # the clock was set back
+        seen = _seen(snapshot)
+        new_day = seen is not None and seen.roll(day_of(self._wall))
+        if (until is not None and self._wall >= until) or self._wall < before or new_day:  # or the clock was set back
             self._use(snapshot.at(self._wall))
+        self._report_seen()
         if self._channel is not None:
             self._channel.send({"counts": self._tallies.take(self)})
+
+    def _report_seen(self) -> None:
+        """Domains that clients of this worker were the first to ask for."""
+        seen = _seen(self.forwarder.snapshot)
+        if seen is None or self._channel is None:
+            return
+        noted = seen.changes()
+        if noted:
+            self._channel.send({"seen": noted})
+
+
+def _seen(snapshot: Snapshot | None) -> FirstSeen | None:
+    seen = snapshot.seen if snapshot is not None else None
+    return seen if isinstance(seen, FirstSeen) else None
 
 
 def _secrets(orders: dict[str, Any]) -> tuple[bytes, ...]:

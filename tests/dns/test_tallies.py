@@ -8,8 +8,8 @@ import socket
 
 from filterd.core.policy import Upstream
 from filterd.core.servers import Plan
+from filterd.dns.streams import Streams
 from filterd.dns.tallies import Tallies
-from filterd.dns.tcp import TcpServer
 from filterd.dns.udp import UdpListener
 from filterd.metrics.dns import COUNTERS, GAUGES
 from tests import schools
@@ -22,7 +22,7 @@ class Worker:
 
     def __init__(self, parts: Parts) -> None:
         self.forwarder, self.clients, self.desk, self.hot = parts.forwarder, parts.clients, parts.desk, parts.hot
-        self.tcp = TcpServer(parts.forwarder, parts.clients, parts.desk)
+        self.tcp = Streams(parts.forwarder, parts.clients, parts.desk)
         self.udp: list[UdpListener] = []
 
 

@@ -12,28 +12,30 @@ from typing import Any
 import pytest
 
 from filterd.core.policy import Limits, Policy
-from filterd.dns import tcp
-from filterd.dns.tcp import TcpServer
+from filterd.dns import streams, tcp
+from filterd.dns.clients import LUMP
+from filterd.dns.streams import Streams
+from filterd.dns.tcp import Connection
 from tests import schools
 from tests.dns.parts import ADULT, PLAIN, Parts, run, until
 from tests.running import framed
 from tests.upstreams import Upstream
 
-Story = Callable[[Parts, TcpServer, int], Awaitable[Any]]
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Story = Callable[[Parts, Streams, int], Awaitable[Any]]
+Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 def serve(story: Story, policy: Policy = schools.POLICY, upstreams: tuple[str, ...] = ()) -> None:
     async def told(parts: Parts) -> None:
-        server = TcpServer(parts.forwarder, parts.clients, parts.desk)
-        listening = await parts.loop.create_server(server.connection, "127.0.0.1", 0)
+        server = Streams(parts.forwarder, parts.clients, parts.desk)
+        listening = await parts.loop.create_server(lambda: Connection(server), "127.0.0.1", 0)
         async with listening:
             await story(parts, server, listening.sockets[0].getsockname()[1])
 
     run(told, policy, upstreams)
 
 
-async def connect(port: int, source: str = "127.0.31.7") -> Streams:
+async def connect(port: int, source: str = "127.0.31.7") -> Pair:
     return await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
 
 
@@ -41,7 +43,7 @@ async def message(reader: asyncio.StreamReader) -> bytes:
     return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
 
 
-async def hang_up(*connections: Streams) -> None:
+async def hang_up(*connections: Pair) -> None:
     for _, writer in connections:
         writer.close()
         try:
@@ -51,7 +53,7 @@ async def hang_up(*connections: Streams) -> None:
 
 
 def test_messages_in_pieces_and_several_in_one_piece_are_all_answered() -> None:
-    async def story(_: Parts, __: TcpServer, port: int) -> None:
+    async def story(_: Parts, __: Streams, port: int) -> None:
         reader, writer = await connect(port)
         data = b"".join(framed(bytes((0, i)) + ADULT) for i in range(5))
         for at in range(0, len(data), 7):
@@ -68,7 +70,7 @@ def test_a_late_answer_holds_up_no_other() -> None:
     with Upstream() as upstream:
         upstream.held.add("example.org")
 
-        async def story(_: Parts, __: TcpServer, port: int) -> None:
+        async def story(_: Parts, __: Streams, port: int) -> None:
             reader, writer = await connect(port)
             writer.write(framed(b"s1" + PLAIN) + framed(b"q1" + ADULT))
             assert (await message(reader))[:2] == b"q1"
@@ -82,7 +84,7 @@ def test_a_late_answer_holds_up_no_other() -> None:
 def test_one_client_and_all_together_have_a_limit_and_room_is_made_again() -> None:
     policy = dataclasses.replace(schools.POLICY, limits=Limits(tcp_connections=5, tcp_connections_per_client=3))
 
-    async def story(_: Parts, server: TcpServer, port: int) -> None:
+    async def story(_: Parts, server: Streams, port: int) -> None:
         mine = [await connect(port) for _ in range(5)]
         await until(lambda: server.refused == 2)
         others = [await connect(port, "127.0.31.8") for _ in range(3)]
@@ -101,7 +103,7 @@ def test_one_client_and_all_together_have_a_limit_and_room_is_made_again() -> No
 def test_a_refused_connection_asks_nothing() -> None:
     policy = dataclasses.replace(schools.POLICY, networks=("10.0.0.0/8",))
 
-    async def story(parts: Parts, server: TcpServer, port: int) -> None:
+    async def story(parts: Parts, server: Streams, port: int) -> None:
         reader, writer = await connect(port)
         writer.write(framed(b"aa" + ADULT))
         with contextlib.suppress(ConnectionResetError):
@@ -116,7 +118,7 @@ def test_a_refused_connection_asks_nothing() -> None:
 def test_idle_and_half_sent_connections_are_swept_sooner_when_it_is_crowded() -> None:
     policy = dataclasses.replace(schools.POLICY, limits=Limits(tcp_connections=4, tcp_idle_s=10))
 
-    async def story(parts: Parts, server: TcpServer, port: int) -> None:
+    async def story(parts: Parts, server: Streams, port: int) -> None:
         idle = await connect(port)
         half = await connect(port)
         half[1].write(framed(b"aa" + ADULT)[:9])
@@ -124,7 +126,7 @@ def test_idle_and_half_sent_connections_are_swept_sooner_when_it_is_crowded() ->
         now = parts.loop.time()
         server.sweep(now + 1)
         assert len(server.connections) == 2
-        server.sweep(now + tcp.MESSAGE_S + 0.5)
+        server.sweep(now + streams.MESSAGE_S + 0.5)
         await until(lambda: len(server.connections) == 1)
         assert await half[0].read(10) == b""
         more = [await connect(port) for _ in range(2)]
@@ -137,7 +139,7 @@ def test_idle_and_half_sent_connections_are_swept_sooner_when_it_is_crowded() ->
 
 
 def test_a_client_that_never_reads_is_cut_off_by_the_second_sweep() -> None:
-    async def story(parts: Parts, server: TcpServer, port: int) -> None:
+    async def story(parts: Parts, server: Streams, port: int) -> None:
         loop = parts.loop
         with socket.socket() as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
@@ -161,9 +163,10 @@ def test_a_client_that_never_reads_is_cut_off_by_the_second_sweep() -> None:
 
 
 def test_what_a_client_asked_that_reads_nothing_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tcp, "MAX_UNSENT_BYTES", -1)
+    monkeypatch.setattr(tcp, "FLUSH_BYTES", 0)
+    monkeypatch.setattr(streams, "MAX_UNSENT_BYTES", -1)
 
-    async def story(parts: Parts, server: TcpServer, port: int) -> None:
+    async def story(parts: Parts, server: Streams, port: int) -> None:
         reader, writer = await connect(port)
         writer.write(framed(b"aa" + ADULT) * 100)
         await until(lambda: not server.connections and parts.forwarder.counters)
@@ -174,22 +177,22 @@ def test_what_a_client_asked_that_reads_nothing_is_not_looked_at(monkeypatch: py
 
 
 def test_a_large_reply_counts_as_several_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tcp, "TOKEN_BYTES", 10)
+    monkeypatch.setattr(streams, "TOKEN_BYTES", 10)
 
-    async def story(parts: Parts, _: TcpServer, port: int) -> None:
+    async def story(parts: Parts, _: Streams, port: int) -> None:
         reader, writer = await connect(port)
         writer.write(framed(b"aa" + ADULT))
         size = len(await message(reader))
         client = parts.clients.find(bytes((127, 0, 31, 7)), 0.0)
         assert client is not None
-        assert client.tokens == parts.forwarder.limits.burst - 1 - size // 10
+        assert client.tokens == LUMP - 1 - size // 10
         await hang_up((reader, writer))
 
     serve(story)
 
 
 def test_a_response_or_a_length_below_a_header_ends_the_connection() -> None:
-    async def story(_: Parts, server: TcpServer, port: int) -> None:
+    async def story(_: Parts, server: Streams, port: int) -> None:
         for data in (framed(b"aa\x81" + ADULT[1:]), b"\0\x0bhello world", b"\0\0"):
             reader, writer = await connect(port)
             writer.write(data + framed(b"bb" + ADULT))
@@ -203,13 +206,64 @@ def test_a_response_or_a_length_below_a_header_ends_the_connection() -> None:
 def test_over_the_rate_the_connection_ends() -> None:
     policy = dataclasses.replace(schools.POLICY, limits=Limits(queries_per_second=1, burst=3))
 
-    async def story(parts: Parts, server: TcpServer, port: int) -> None:
+    async def story(parts: Parts, server: Streams, port: int) -> None:
         reader, writer = await connect(port)
         writer.write(framed(b"aa" + ADULT) * 10)
-        for _ in range(3):
+        for _ in range(3 + 3):  # and the reserve of a client that is proven to be there
             await message(reader)
         assert await reader.read(10) == b""
         assert parts.clients.limited == 1
         await hang_up((reader, writer))
 
     serve(story, policy)
+
+
+OPT_KEEPALIVE = b"\0\0\x29\x04\xd0\0\0\0\0\0\4\0\x0b\0\0"
+
+
+def test_keepalive_is_answered_to_who_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MAX_QUERIES", 3)
+
+    async def story(_: Parts, __: Streams, port: int) -> None:
+        reader, writer = await connect(port)
+        writer.write(
+            framed(schools.query("adult.example")) + framed(schools.query("adult.example", edns=OPT_KEEPALIVE))
+        )
+        assert b"\0\x0b\0\2" not in await message(reader)
+        assert (await message(reader)).endswith(b"\0\x0b\0\2\0\x64")
+        writer.write(framed(schools.query("adult.example", edns=OPT_KEEPALIVE)))
+        assert (await message(reader)).endswith(b"\0\x0b\0\2\0\0"), "it was the last: please close (RFC 7828 3.3.2)"
+        await hang_up((reader, writer))
+
+    serve(story)
+
+
+def test_nothing_is_padded_where_everybody_can_read_it() -> None:
+    async def story(_: Parts, __: Streams, port: int) -> None:
+        reader, writer = await connect(port)
+        writer.write(framed(schools.query("adult.example", edns=b"\0\0\x29\x04\xd0\0\0\0\0\0\4\0\x0c\0\0")))
+        assert len(await message(reader)) < 200
+        await hang_up((reader, writer))
+
+    serve(story)
+
+
+def test_a_message_longer_than_any_question_ends_the_connection_before_it_is_read() -> None:
+    async def story(_: Parts, server: Streams, port: int) -> None:
+        reader, writer = await connect(port)
+        writer.write((streams.MAX_QUERY_BYTES + 1).to_bytes(2, "big"))
+        assert await reader.read(1) == b""
+        await until(lambda: not server.connections)
+        await hang_up((reader, writer))
+
+    serve(story)
+
+
+def test_a_hundred_questions_in_one_breath_are_all_answered() -> None:
+    async def story(_: Parts, __: Streams, port: int) -> None:
+        reader, writer = await connect(port)
+        writer.write(b"".join(framed(bytes((0, i)) + ADULT) for i in range(100)))
+        assert [(await message(reader))[1] for _ in range(100)] == list(range(100))
+        await hang_up((reader, writer))
+
+    serve(story)
