@@ -61,12 +61,16 @@ class Register:
         """Whether the register is too young to call anything new."""
         return self.last < self.started + days
 
-    def roll(self, day: int) -> None:
-        """It is this day now. A clock that is behind, or very far ahead, is not believed: nothing ages or is noted."""
+    def roll(self, day: int) -> bool:
+        """It is this day now; True if a new day began. A clock that is behind, or very far ahead, is not believed:
+        nothing ages and nothing is noted.
+        """
         self.trusted = self.last <= day <= self.last + MAX_ABSENCE_DAYS
-        if self.trusted and day != self.last:
-            self.last = day
-            self._today = 0
+        if not self.trusted or day == self.last:
+            return False
+        self.last = day
+        self._today = 0
+        return True
 
     def hash_of(self, site: bytes) -> int:
         """48 bits, the same in every process that has the secret."""
@@ -172,9 +176,9 @@ class FirstSeen:
         if day == ALWAYS or register.last - day >= self.days:
             self._settle(key)
 
-    def roll(self, day: int) -> None:
-        """It is this day now (whole days since 1970)."""
-        self.register.roll(day)
+    def roll(self, day: int) -> bool:
+        """It is this day now (whole days since 1970); True if a new day began, so that what was new may not be now."""
+        return self.register.roll(day)
 
     def changes(self) -> list[Noted]:
         """What was noted since the last call."""

@@ -6,10 +6,14 @@ leaves what was known, until those leases end.
 
 from __future__ import annotations
 
+import logging
+
 from filterd.core import lease_files
 from filterd.core.lease_files import FOREVER, Lease
 from filterd.core.policy import Leases
 from filterd.store import leases as store
+
+log = logging.getLogger("filterd.live")
 
 
 class LeaseWatch:
@@ -43,6 +47,9 @@ class LeaseWatch:
         try:
             self._leases = store.load(paths)
         except (OSError, ValueError) as error:
-            self.problem = f"{error}; in force: the {len(self._leases)} leases known before"
+            problem = f"leases: {error}; in force: the {len(self._leases)} known before"
+            if problem != self.problem:
+                log.error("%s", problem)
+            self.problem = problem
         else:
             self.problem = ""

@@ -141,6 +141,12 @@ def test_a_clock_that_cannot_be_right_ages_nothing_and_notes_nothing(day, truste
         assert school.register.last == DAY
 
 
+def test_a_new_day_is_told_once():
+    assert [seen().roll(DAY + days) for days in (0, 1)] == [False, True]
+    school = seen()
+    assert [school.roll(DAY + days) for days in (1, 1, 0, 2)] == [True, False, False, True]
+
+
 def test_two_workers_and_a_restart_agree():
     first, second = seen(), seen()
     first.note(key("example.com"))

@@ -51,7 +51,7 @@ def test_a_file_that_cannot_be_read_leaves_what_was_known(file: Path) -> None:
     watch.poll(leases, NOW)
     os.truncate(file, 5 << 20)
     assert not watch.poll(leases, NOW + 1)
-    assert "larger than 4 MiB; in force: the 2 leases known before" in watch.problem
+    assert "larger than 4 MiB; in force: the 2 known before" in watch.problem
     assert watch.poll(leases, NOW + 300)
     file.unlink()
     assert watch.poll(leases, NOW + 301)
