@@ -20,6 +20,7 @@ COMMANDS = {
     "init": "Write a new configuration directory.",
     "lists": "Build the table of blocked names, or show its state.",
     "run": "Run the DNS filter.",
+    "safesearch": "List which search engines are in safe mode for whom.",
     "site": "Open or close one name for the school, a tier or a class.",
 }
 
