@@ -134,7 +134,8 @@ class Forwarder(Replier):
             return self.error(replies.error(query, wire.REFUSED), transport, wire.REFUSED)
         if row is None:
             self.cell(transport, NO_TIER, Action.BLOCK, Reason.UNKNOWN_CLIENT)[0] += 1
-            return replies.error(query, wire.REFUSED, replies.EDE_PROHIBITED, "filterd: this device is in no class")
+            why = "filterd: this device is in no class"
+            return replies.error(query, wire.REFUSED, replies.EDE_PROHIBITED, why, transport == UDP)
         if self.memo.has_old and transport == UDP:
             known = self.memo.recall(row.index, transport, packet, now)
             if known is not None:
@@ -427,7 +428,8 @@ class Forwarder(Replier):
             code, why = replies.EDE_NO_UPSTREAM, "filterd: no upstream answers"
             if route and all(self.upstreams.all[i].looping for i in route):
                 why = "filterd: the upstream leads back to this box"
-        return self.finish(asked, asked.verdict, replies.error(asked.query, wire.SERVFAIL, code, why), 0.0)
+        reply = replies.error(asked.query, wire.SERVFAIL, code, why, asked.transport == UDP)
+        return self.finish(asked, asked.verdict, reply, 0.0)
 
     # -- time -----------------------------------------------------------------------------------------------------
 

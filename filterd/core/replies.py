@@ -15,6 +15,7 @@ EDE_BLOCKED = 15
 EDE_PROHIBITED = 18
 EDE_NO_UPSTREAM = 22
 EDE_NETWORK = 23
+ERROR_BYTES = 11  # who asks in somebody else's name must not multiply what that one gets
 # What people read where no category says it. "Lesson" is what a profile or an override is for.
 _SAID = {
     Reason.AUTHORITY: "Cơ quan quản lý yêu cầu đóng / Closed by the authority",
@@ -52,9 +53,17 @@ def reply(
     return header + query.question + body + (_OPT_DO if query.do else _OPT)
 
 
-def error(query: Query, rcode: int, ede: int | None = None, text: str = "") -> bytes:
-    """A reply without records."""
+def error(query: Query, rcode: int, ede: int | None = None, text: str = "", udp: bool = True) -> bytes:
+    """A reply without records. Over UDP it is at most ERROR_BYTES longer than the query: what does not fit is left out,
+    the text of the extended error first, then the cookie of a client that had none of ours to show.
+    """
     options = wire.ede(ede, text) if ede is not None and query.edns is not None else b""
+    if udp and len(options) + len(query.echo) > ERROR_BYTES:
+        room = ERROR_BYTES + (4 + len(query.cookie) if query.cookie is not None else 0)
+        if ede is not None and len(options) + len(query.echo) > room:
+            options = wire.ede(ede)
+        if len(options) + len(query.echo) > room:
+            query.echo = b""
     return reply(query, rcode, (0, 0, 0), b"", options)
 
 

@@ -139,6 +139,41 @@ def test_only_a_client_with_edns_gets_an_opt_or_an_extended_error():
     assert [(o.code, o.text) for o in parsed(told).options if isinstance(o, dns.edns.EDEOption)] == [(23, "why")]
 
 
+CLIENT, SERVER = b"c" * 8, b"s" * 16
+
+
+def with_cookie(cookie: bytes) -> tuple[wire.Query, bytes]:
+    """A query, and its bytes, to which a reply carries a cookie of 24 bytes."""
+    option = wire.cookie(cookie) if cookie else b""
+    packet = query(edns=OPT[:-2] + len(option).to_bytes(2, "big") + option)
+    asked = wire.read_query(packet)
+    asked.echo = wire.cookie(CLIENT + SERVER) if cookie else b""
+    return asked, packet
+
+
+@pytest.mark.parametrize(
+    ("cookie", "ede", "text", "udp", "options"),
+    [
+        pytest.param(b"", 23, "why", True, wire.ede(23, "why"), id="a short text"),
+        pytest.param(b"", 23, "a long reason", True, wire.ede(23), id="a text that is too long"),
+        pytest.param(b"", 23, "a long reason", False, wire.ede(23, "a long reason"), id="a text over TCP"),
+        pytest.param(CLIENT, None, "", True, b"", id="a first cookie"),
+        pytest.param(CLIENT, None, "", False, wire.cookie(CLIENT + SERVER), id="a first cookie over TCP"),
+        pytest.param(CLIENT, 23, "a long reason", True, wire.ede(23), id="a first cookie and a text"),
+        pytest.param(CLIENT + SERVER, None, "", True, wire.cookie(CLIENT + SERVER), id="a cookie of ours"),
+        pytest.param(
+            CLIENT + SERVER, 23, "a long reason", True, wire.ede(23) + wire.cookie(CLIENT + SERVER),
+            id="a cookie of ours and a text",
+        ),
+    ],
+)  # fmt: skip
+def test_an_error_over_udp_is_hardly_longer_than_its_query(cookie, ede, text, udp, options):
+    asked, packet = with_cookie(cookie)
+    told = replies.error(asked, wire.REFUSED, ede, text, udp)
+    assert told == replies.reply(with_cookie(b"")[0], wire.REFUSED, (0, 0, 0), b"", options)
+    assert not udp or len(told) <= len(packet) + 11
+
+
 def test_badvers_has_version_0():
     message = parsed(replies.bad_version(read(edns=OPT[:6] + b"\1" + OPT[7:])))
     assert (message.rcode(), message.edns) == (dns.rcode.BADVERS, 0)
