@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from filterd.core.private import RANGES_V4, RANGES_V6
+from filterd.core.private import FIRST_V6, RANGES_V4, RANGES_V6, is_private
 from filterd.core.rules.model import Format, Found, Kind, Reader
 
 MIN_PREFIX = {4: 8, 6: 16}
@@ -34,9 +34,12 @@ def read(line: bytes) -> Found:
 
 
 def _is_private(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    packed = network.network_address.packed
     if isinstance(network, ipaddress.IPv4Network):
+        if network.prefixlen >= 16:  # no private range is smaller
+            return is_private(packed)
         return any(network.overlaps(private) for private in RANGES_V4)
-    return any(network.overlaps(private) for private in RANGES_V6)
+    return FIRST_V6[packed[0]] > 0 and any(network.overlaps(private) for private in RANGES_V6)
 
 
 def _reader() -> Reader:
