@@ -1,27 +1,34 @@
 """Header blocks of DNS over HTTPS (RFC 7541): the one a question has, and what has to be known of an answer's.
 
-No table is kept: our SETTINGS forbid the server one, so every block stands for itself, and ours refer to nothing but
-the static table. Of an answer only `:status` and `content-type` matter; the rest is stepped over. Huffman codes are not
-decoded but compared, as a text has only one.
+Ours refer to nothing but the static table. Of an answer only `:status` and `content-type` matter: the table that its
+server fills keeps what an entry means and how long it is, and texts that mean nothing are stepped over unread.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections import deque
+from typing import Final, NamedTuple
+
+from hpack.exceptions import HPACKDecodingError
+from hpack.huffman_table import decode_huffman
+from hpack.table import HeaderTable
 
 from filterd.dns.upstream.framing import StreamError
 
 MEDIA_TYPE: Final = b"application/dns-message"
-STATUS: Final = (200, 204, 206, 304, 400, 404, 500)  # entries 8 to 14 of the static table (RFC 7541 appendix A)
-STATIC: Final = 61
-CONTENT_TYPE: Final = 31
+TABLE_BYTES: Final = 4096  # what a server may use until told otherwise (RFC 9113 section 6.5.2), which we do not do
+ENTRY_BYTES: Final = 32  # beside its texts (RFC 7541 section 4.1)
 MAX_HEADERS: Final = 256
-# The same texts in Huffman code (RFC 7541 appendix B).
-_STATUS_CODE: Final = bytes.fromhex("b8848d36a3")
-_TYPE_NAME_CODE: Final = bytes.fromhex("21ea496a4ac9f5597f")
-_TYPE_CODE: Final = bytes.fromhex("1d75d0620d263d4c495216a4a840e62f")
-_TYPE_CODE_WITH_MORE: Final = int.from_bytes(bytes.fromhex("1d75d0620d263d4c495216a4a840e62fdf"), "big") >> 3
-_TYPE_CODE_WITH_MORE_BITS: Final = 133  # "application/dns-message;"
+NOTHING, STATUS, TYPE = range(3)
+
+
+class Entry(NamedTuple):
+    """What a header says: a status as a number, or (1) a type that is DNS; and the bytes of its name and value."""
+
+    kind: int
+    meaning: int
+    name_bytes: int
+    value_bytes: int
 
 
 def question_head(authority: str, path: str, length: int) -> bytes:
@@ -32,7 +39,7 @@ def question_head(authority: str, path: str, length: int) -> bytes:
         _literal(1, host),
         _literal(4, where),
         _literal(19, MEDIA_TYPE),  # accept
-        _literal(CONTENT_TYPE, MEDIA_TYPE),
+        _literal(31, MEDIA_TYPE),  # content-type
         _literal(28, b"%d" % length),  # content-length
     ))  # fmt: skip
 
@@ -56,41 +63,96 @@ def _packed(value: int, bits: int) -> bytes:
     return bytes(out)
 
 
-def answer_head(block: bytes) -> tuple[int, bool]:
-    """The status (0 where there is none) and whether the body is a DNS message. Raises StreamError."""
-    status, is_dns = 0, False
-    at, end = 0, len(block)
-    try:
-        for _ in range(MAX_HEADERS):
-            if at >= end:
-                return status, is_dns
-            first = block[at]
-            if first & 0x80:  # a whole entry of the table
-                index, at = _integer(block, at, 7)
-                if 8 <= index <= 14:
-                    status = STATUS[index - 8]
-                elif not 0 < index <= STATIC:
-                    raise StreamError(f"header entry {index} of a table it was forbidden")
-                continue
-            if first & 0xE0 == 0x20:  # a new size of the table, which can only be none
-                size, at = _integer(block, at, 5)
-                if size:
-                    raise StreamError("a header table it was forbidden")
-                continue
-            index, at = _integer(block, at, 6 if first & 0x40 else 4)
-            if index == 0:
-                name_huffman, name, at = _string(block, at)
-                index = _index_of(name_huffman, name)
-            elif index > STATIC:
-                raise StreamError(f"header entry {index} of a table it was forbidden")
-            huffman, value, at = _string(block, at)
-            if 8 <= index <= 14:
-                status = _number(huffman, value)
-            elif index == CONTENT_TYPE:
-                is_dns = _is_dns(huffman, value)
-    except IndexError:
-        raise StreamError("headers that end too early") from None
-    raise StreamError("too many headers")
+def _kind(name: bytes) -> int:
+    return STATUS if name == b":status" else TYPE if name == b"content-type" else NOTHING
+
+
+def _meaning(kind: int, value: bytes) -> int:
+    if kind == STATUS:
+        return int(value) if len(value) == 3 and value.isdigit() else 0
+    return int(kind == TYPE and value.partition(b";")[0].strip().lower() == MEDIA_TYPE)
+
+
+_STATIC: Final = tuple(
+    Entry(_kind(name), _meaning(_kind(name), value), len(name), len(value)) for name, value in HeaderTable.STATIC_TABLE
+)
+
+
+class Heads:
+    """The answers' headers of one connection, to be read in the order they came in."""
+
+    def __init__(self) -> None:
+        self._table: deque[Entry] = deque()  # the newest first
+        self._bytes = 0
+        self._limit = TABLE_BYTES
+
+    def read(self, block: bytes) -> tuple[int, bool]:
+        """The status (0 where there is none) and whether the body is a DNS message. Raises StreamError."""
+        status, is_dns = 0, False
+        at, end = 0, len(block)
+        try:
+            for _ in range(MAX_HEADERS):
+                if at >= end:
+                    return status, is_dns
+                if block[at] & 0x80:  # an entry as it is
+                    index, at = _integer(block, at, 7)
+                    entry = self._entry(index)
+                elif block[at] & 0xE0 == 0x20:
+                    size, at = _integer(block, at, 5)
+                    self._resize(size)
+                    continue
+                else:
+                    entry, at = self._literal(block, at)
+                if entry.kind == STATUS:
+                    status = entry.meaning
+                elif entry.kind == TYPE:
+                    is_dns = entry.meaning == 1
+        except (IndexError, HPACKDecodingError):
+            raise StreamError("headers that cannot be read") from None
+        raise StreamError("too many headers")
+
+    def _entry(self, index: int) -> Entry:
+        if index <= 0:
+            raise IndexError
+        return _STATIC[index - 1] if index <= len(_STATIC) else self._table[index - len(_STATIC) - 1]
+
+    def _literal(self, block: bytes, at: int) -> tuple[Entry, int]:
+        """A header in words, with a name of the table or not, to be remembered or not (RFC 7541 section 6.2)."""
+        kept = block[at] & 0x40 != 0
+        index, at = _integer(block, at, 6 if kept else 4)
+        if index:
+            named = self._entry(index)
+            kind, name_bytes = named.kind, named.name_bytes
+        else:
+            huffman, text, at = _string(block, at)
+            name = decode_huffman(text) if huffman else text
+            kind, name_bytes = _kind(name), len(name)
+        huffman, text, at = _string(block, at)
+        if huffman and (kept or kind != NOTHING):
+            text = decode_huffman(text)
+        entry = Entry(kind, _meaning(kind, text), name_bytes, len(text))
+        if kept:
+            self._keep(entry)
+        return entry, at
+
+    def _keep(self, entry: Entry) -> None:
+        """The oldest entries make room; one that is larger than the table empties it (RFC 7541 section 4.4)."""
+        size = entry.name_bytes + entry.value_bytes + ENTRY_BYTES
+        self._shrink(self._limit - size)
+        if size <= self._limit:
+            self._table.appendleft(entry)
+            self._bytes += size
+
+    def _resize(self, size: int) -> None:
+        if size > TABLE_BYTES:
+            raise StreamError(f"a header table of {size} bytes")
+        self._limit = size
+        self._shrink(size)
+
+    def _shrink(self, limit: int) -> None:
+        while self._table and self._bytes > limit:
+            old = self._table.pop()
+            self._bytes -= old.name_bytes + old.value_bytes + ENTRY_BYTES
 
 
 def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
@@ -105,49 +167,13 @@ def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
         value += (octet & 127) << shift
         if octet < 128:
             return value, at
-    raise StreamError("a number that is too large in the headers")
+    raise IndexError
 
 
 def _string(block: bytes, at: int) -> tuple[bool, bytes, int]:
+    """Whether it is in Huffman code, the bytes as they are, and where they end."""
     huffman = block[at] & 0x80 != 0
     length, at = _integer(block, at, 7)
     if at + length > len(block):
-        raise StreamError("headers that end too early")
+        raise IndexError
     return huffman, block[at : at + length], at + length
-
-
-def _index_of(huffman: bool, name: bytes) -> int:
-    """The index of a name that matters, 0 for all others."""
-    if name == (_STATUS_CODE if huffman else b":status"):
-        return 8
-    return CONTENT_TYPE if name == (_TYPE_NAME_CODE if huffman else b"content-type") else 0
-
-
-def _number(huffman: bool, value: bytes) -> int:
-    """A status of three digits; in Huffman code 0 to 2 have five bits, 3 to 9 six."""
-    if not huffman:
-        return int(value) if len(value) == 3 and value.isdigit() else 0
-    bits = int.from_bytes(value, "big")
-    left = 8 * len(value)
-    number = 0
-    for _ in range(3):
-        width = 5 if left >= 5 and bits >> (left - 5) & 31 < 3 else 6
-        if left < width:
-            return 0
-        left -= width
-        code = bits >> left & ((1 << width) - 1)
-        digit = code if width == 5 else code - 0x16
-        if not 0 <= digit <= 9:
-            return 0
-        number = 10 * number + digit
-    return number if left < 8 else 0
-
-
-def _is_dns(huffman: bool, value: bytes) -> bool:
-    """Whether a media type is ours, with parameters or without."""
-    if not huffman:
-        return value.partition(b";")[0].strip().lower() == MEDIA_TYPE
-    if value == _TYPE_CODE:
-        return True
-    more = 8 * len(value) - _TYPE_CODE_WITH_MORE_BITS
-    return more >= 0 and int.from_bytes(value, "big") >> more == _TYPE_CODE_WITH_MORE

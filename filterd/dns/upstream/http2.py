@@ -1,7 +1,7 @@
 """DNS over HTTPS: messages as bodies of HTTP/2 requests (RFC 8484, RFC 9113). No socket: bytes in, answers out.
 
-The little of HTTP/2 that a client needs who only ever POSTs. Bounded whatever a server does: no header table, a header
-block of at most MAX_BLOCK bytes, unfinished bodies of at most MAX_HELD in all, MAX_IDLE frames that lead to no answer.
+The little of HTTP/2 that a client needs who only ever POSTs. Bounded whatever a server does: a header block of at most
+MAX_BLOCK bytes, unfinished bodies of at most MAX_HELD in all, MAX_IDLE frames that lead to no answer.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import Final
 
 from filterd.dns.upstream.framing import AGAIN, StreamError, padded
-from filterd.dns.upstream.heads import answer_head, question_head
+from filterd.dns.upstream.heads import Heads, question_head
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 FRAME_BYTES: Final = 9
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, ACK, END_HEADERS, PADDED, WITH_PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
-HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_HEADER_LIST_SIZE = 1, 2, 3, 4, 6
+ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_HEADER_LIST_SIZE = 2, 3, 4, 6
 CANCEL: Final = 8
 
 MAX_FRAME: Final = 16 << 10  # of the payload; we never allow more
-MAX_BLOCK: Final = 16 << 10
+MAX_BLOCK: Final = 8 << 10
 MAX_HELD: Final = 256 << 10
 MAX_MESSAGE: Final = 0xFFFF  # of DNS, and the window every stream begins with
 WINDOW: Final = 1 << 20  # of the connection, given back when half of it is used
@@ -42,7 +42,7 @@ def setting(key: int, value: int) -> bytes:
     return key.to_bytes(2, "big") + value.to_bytes(4, "big")
 
 
-_SETTINGS: Final = setting(HEADER_TABLE_SIZE, 0) + setting(ENABLE_PUSH, 0) + setting(MAX_HEADER_LIST_SIZE, MAX_BLOCK)
+_SETTINGS: Final = setting(ENABLE_PUSH, 0) + setting(MAX_HEADER_LIST_SIZE, MAX_BLOCK)
 _OPENING: Final = (
     PREFACE + frame(SETTINGS, 0, 0, _SETTINGS) + frame(WINDOW_UPDATE, 0, 0, (WINDOW - FIRST_WINDOW).to_bytes(4, "big"))
 )
@@ -67,6 +67,7 @@ class Http2:
         self._authority = authority
         self._path = path
         self._heads: dict[int, tuple[bytes, bytes]] = {}  # by body length: frames before and behind the stream
+        self._answer_heads = Heads()
         self._buffer = bytearray()
         self._control = bytearray()
         self._replies: dict[bytes, Reply] = {}
@@ -206,6 +207,8 @@ class Http2:
             payload = _unpadded(payload)
         if flags & WITH_PRIORITY:
             payload = payload[5:]
+        if len(payload) > MAX_BLOCK:
+            raise StreamError("headers without end")
         if flags & END_HEADERS:
             self._head_of(flags, key, payload)
         else:
@@ -224,10 +227,10 @@ class Http2:
 
     def _head_of(self, flags: int, key: bytes, block: bytes) -> None:
         reply = self._known(key)
+        status, is_dns = self._answer_heads.read(block)  # also of a reply that nobody wants: it changes the table
         if reply is None:
             return
         if not reply.has_head:  # else trailers
-            status, is_dns = answer_head(block)
             if 100 <= status < 200 and not flags & END_STREAM:  # the real one follows
                 return
             reply.has_head = True
