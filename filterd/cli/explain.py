@@ -39,6 +39,8 @@ def explain(
 ) -> None:
     """Show how NAME is decided: class, tier, profile, rule, lists, and why.
 
+    NAME may be an IP address: then it is what becomes of answers that hold this address.
+
     Exit code 0: the name is allowed or rewritten; 1: it is blocked; 2: bad input.
     """
     from filterd.config.units import domain

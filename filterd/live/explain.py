@@ -1,17 +1,22 @@
-"""Why a name is decided as it is, with the evidence: the same snapshot and the same `decide` as the DNS workers'."""
+"""Why a name is decided as it is, with the evidence: the same snapshot and the same `decide` as the DNS workers'.
+
+Of an address it tells what becomes of an answer that holds it: which lists have it, and whether it is private.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from filterd.core import matrix, names
 from filterd.core.classrooms import client_address
-from filterd.core.decide import decide, effects_of, rules_for
-from filterd.core.matrix import Row
+from filterd.core.decide import decide, decide_address, decide_private, effects_of, rules_for
+from filterd.core.matrix import BLOCK_TTL_S, Row
+from filterd.core.private import is_private
 from filterd.core.snapshot import Snapshot
 from filterd.core.table import Match
-from filterd.core.verdict import Action, Verdict
+from filterd.core.verdict import Action, Reason, Verdict
 from filterd.live import snapshots
 from filterd.live.published import Published
 
@@ -30,9 +35,14 @@ STEPS = {
 }
 
 
+Address = IPv4Address | IPv6Address
+# To a name that no rule and no list speaks about: its answer is judged most strictly.
+_OPEN = Verdict(Action.ALLOW, Reason.DEFAULT, matrix.DEFAULT, BLOCK_TTL_S, None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who asks for what: exactly one of `client` (an address) and `classroom` (an id)."""
+    """Who asks for what: exactly one of `client` (an address) and `classroom` (an id). `name` may be an address."""
 
     name: str
     client: str | None = None
@@ -45,13 +55,15 @@ def explain_name(published: Published, question: Question, now: float) -> dict[s
     NameSyntaxError for a bad name.
     """
     snapshot = snapshots.build(published.policy, published.table, published.overrides, now)
-    name = names.normal(question.name)
-    key = names.key_of_text(name)
+    address = _address(question.name)
+    name = names.normal(question.name) if address is None else str(address)
+    key = names.key_of_text(name) if address is None else b""
+    qtype = question.qtype if address is None else "A" if address.version == 4 else "AAAA"
     place, inside = _place(snapshot, question)
     row = snapshot.row_of_place(place) if inside else None
     base = {
         "name": name,
-        "type": question.qtype,
+        "type": qtype,
         "classroom": snapshot.policy.places[place].id if place is not None else None,
         "classroom_name": snapshot.policy.places[place].name if place is not None else None,
         "policy": snapshot.policy.digest[:12],
@@ -65,8 +77,12 @@ def explain_name(published: Published, question: Question, now: float) -> dict[s
             "tier": None, "profile": None, "action": "block", "reason": "unknown_client", "category": None,
             "sources": [], "lists": [], "rule": rule, "ttl": 0, "answer": answer, "observed": False, "steps": [],
         }  # fmt: skip
-    verdict = decide(snapshot, row, key)
-    matches = snapshot.table.matches(key)
+    if address is None:
+        verdict, mask = decide(snapshot, row, key), snapshot.table.mask(key)
+        matches = snapshot.table.matches(key)
+    else:
+        verdict, mask = _decide_address(snapshot, row, address), snapshot.table.address_mask(address.packed)
+        matches = snapshot.table.address_matches(address.packed)
     return base | {
         "tier": row.tier,
         "profile": row.profile or None,
@@ -80,10 +96,23 @@ def explain_name(published: Published, question: Question, now: float) -> dict[s
         ],
         "rule": verdict.rule,
         "ttl": verdict.ttl_s,
-        "answer": _answer(snapshot, verdict, question.qtype),
+        "answer": _answer(snapshot, verdict, qtype),
         "observed": verdict.observed,
-        "steps": _steps(snapshot, row, key, verdict),
+        "steps": _steps(snapshot, row, key, mask, verdict),
     }
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return ip_address(text.strip())
+    except ValueError:
+        return None
+
+
+def _decide_address(snapshot: Snapshot, row: Row, address: Address) -> Verdict:
+    """The verdict on an answer that holds the address, to a name nothing is known of."""
+    private = decide_private(snapshot, b"") if is_private(address.packed) else None
+    return private or decide_address(snapshot, row, address.packed, _OPEN) or _OPEN
 
 
 def _sources(snapshot: Snapshot, row: Row, key: bytes, verdict: Verdict, matches: tuple[Match, ...]) -> list[str]:
@@ -131,10 +160,9 @@ def _answer(snapshot: Snapshot, verdict: Verdict, qtype: str) -> str:
     return addresses.get(qtype, "no data")
 
 
-def _steps(snapshot: Snapshot, row: Row, key: bytes, verdict: Verdict) -> list[dict[str, Any]]:
+def _steps(snapshot: Snapshot, row: Row, key: bytes, mask: int, verdict: Verdict) -> list[dict[str, Any]]:
     """One line for every step of the precedence: what it had to say, and which one decided."""
     said: dict[int, list[str]] = {}
-    mask = snapshot.table.mask(key)
     for candidate, atom in rules_for(snapshot, row, key) or ():
         if atom >= 0:
             mask |= snapshot.index.masks[atom]
@@ -144,7 +172,7 @@ def _steps(snapshot: Snapshot, row: Row, key: bytes, verdict: Verdict) -> list[d
         hit = [c for i, c in enumerate(snapshot.categories) if mask & closed & 1 << i]
         if hit:
             said[step] = [f"block: {', '.join(hit)}"]
-    if row.allow_list_only:
+    if row.allow_list_only and key:  # it says nothing of addresses
         said[matrix.ALLOW_LIST_ONLY] = [f"block: profile {row.profile} opens nothing else"]
     return [
         {"step": step, "text": f"{title}: {'; '.join(said.get(step, ['-']))}", "decided": step == verdict.step}

@@ -30,6 +30,8 @@ def explain(school: tuple[Path, Path], *arguments: str) -> Result:
         (("youtube.com", "--client", "127.0.73.7"), 0, "youtube.com A for 7-3: ALLOW (profile)"),
         (("example.org", "--client", "127.0.5.5"), 0, "example.org A for no class: ALLOW (default)"),
         (("example.org", "--client", "192.0.2.1"), 1, "example.org A for no class: BLOCK (unknown_client)"),
+        (("192.168.1.1", "--class", "3a"), 1, "192.168.1.1 A for 3a: BLOCK (rebinding)"),
+        (("2001:DB8::1", "--class", "3a"), 0, "2001:db8::1 AAAA for 3a: ALLOW (default)"),
         (("adult.example", "--class", "3a", "--type", "https"), 1, "adult.example HTTPS for 3a: BLOCK (category)"),
     ],
 )

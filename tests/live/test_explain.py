@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from filterd.errors import NameSyntaxError
 from filterd.live.explain import STEPS, Question, explain_name
 from filterd.live.published import Published, open_readonly
 from tests import configs
-from tests.running import write_school
+from tests.running import build_table, write_school
 
 NOW = 1_800_000_000.0
 
@@ -133,3 +134,54 @@ def test_the_answer_follows_the_school(tmp_path: Path, mode: str, kind: str, ans
     with (config / "policies/school.yaml").open("a") as file:
         file.write(f"block_answer: {mode}\n")
     assert explain(open_readonly(config, state), "adult.example", qtype=kind)["answer"] == answer
+
+
+# -- addresses --------------------------------------------------------------------------------------------------------
+
+CIDR = """\
+  - {id: bad-hosts, name: Bad hosts, url: "file:bad-hosts.txt", format: cidr, category: adult, licence: CC0-1.0}
+"""
+
+
+@pytest.fixture(scope="module")
+def with_addresses(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    config, state = write_school(tmp_path_factory.mktemp("addresses"))
+    with (config / "blocklists/sources.yaml").open("a", encoding="utf-8") as file:
+        file.write(CIDR)
+    (config / "blocklists/bad-hosts.txt").write_text("192.0.2.0/24  # a comment\n2001:db8::/32\n")
+    build_table(config, state)
+    return open_readonly(config, state)
+
+
+@pytest.mark.parametrize(
+    ("address", "classroom", "action", "reason", "sources"),
+    [
+        ("192.0.2.7", "3a", "block", "category", ["bad-hosts"]),
+        ("2001:DB8::7", "3a", "block", "category", ["bad-hosts"]),
+        ("64:ff9b::192.0.2.7", "9x", "block", "category", ["bad-hosts"]),
+        ("198.51.100.7", "3a", "allow", "default", []),
+        ("192.168.1.1", "3a", "block", "rebinding", []),
+        ("1.1.1.1", "9x", "allow", "default", []),
+    ],
+)
+def test_an_address_is_told_as_answers_that_hold_it_are_treated(
+    with_addresses: Published, address: str, classroom: str, action: str, reason: str, sources: list[str]
+) -> None:
+    found = explain(with_addresses, address, classroom)
+    assert (found["action"], found["reason"], found["sources"]) == (action, reason, sources)
+    assert found["type"] == ("AAAA" if ":" in address else "A")
+    assert found["name"] == str(ip_address(address))
+    assert [step["decided"] for step in found["steps"]].count(True) == 1
+    assert set(found) == set(explain(with_addresses, "adult.example"))
+
+
+def test_the_list_and_the_range_of_an_address_are_named(with_addresses: Published) -> None:
+    found = explain(with_addresses, "192.0.2.7")
+    assert found["lists"] == [
+        {"source": "bad-hosts", "category": "adult", "rule": "192.0.2.0/24", "covers": "addresses", "exception": False},
+    ]  # fmt: skip
+    assert {"step": 9, "text": f"{STEPS[9]}: block: adult", "decided": True} in found["steps"]
+
+
+def test_a_stranger_hears_nothing_of_addresses(with_addresses: Published) -> None:
+    assert explain(with_addresses, "192.0.2.7", client="192.0.2.1")["reason"] == "unknown_client"
