@@ -115,6 +115,20 @@ contacts:
     scope: national
     verified_on: 2026-11-01
 """,
+    "policies/safesearch.yaml": """\
+engines:
+  tim:
+    name: {vi: Tìm, en: Find}
+    hosts: [www.tim.example]
+    modes: {"on": {cname: safe.tim.example}}
+    sources: [https://help.tim.example/safe]
+""",
+    "policies/local.yaml": """\
+zones: []
+hosts: {}
+records: []
+leases: null
+""",
     "blocklists/sources.yaml": """\
 sources:
   - id: adult-curated

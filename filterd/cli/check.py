@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from filterd.cli import check_dns
 from filterd.cli.options import config_option, state_option
 from filterd.cli.state import state_directory
 from filterd.config import advice, files, load
@@ -35,7 +36,11 @@ def check(config_dir: Path, state_dir: Path | None) -> None:
     click.echo(_paragraph(f"{'in force':<{MARGIN}}", in_force(found.policy, state_directory(config_dir, state_dir))))
     today = datetime.datetime.now(datetime.UTC).date()
     names = [path.name for path in files.policy_paths(config_dir)]
-    for warning in [*advice.warnings(found, names, today), *missing_lists(found, config_dir)]:
+    for warning in [
+        *advice.warnings(found, names, today),
+        *missing_lists(found, config_dir),
+        *check_dns.missing(found.policy),
+    ]:
         click.echo(_paragraph("warning: ", warning))
 
 
@@ -52,8 +57,10 @@ def summary(policy: Policy, found: Configuration) -> list[tuple[str, str]]:
         ("listen", f"{', '.join(policy.listen)}; metrics {policy.metrics or 'off'}; workers {policy.workers}"),
         ("networks", f"{', '.join(policy.networks)}; unknown clients: {unknown}"),
         ("upstreams", f"{', '.join(u.url for u in policy.upstreams)}; source ports {policy.source_ports}"),
+        *check_dns.summary(policy),
         ("blocked", f"answer {policy.block_answer.mode}"),
         ("tiers", ", ".join(tiers)),
+        ("search", check_dns.search(policy)),
         ("classes", f"{len(kinds['classroom'])}: {_some(kinds['classroom'])}"),
         ("rooms", f"{len(kinds['room'])}: {_some(kinds['room'])}"),
         ("profiles", _some([p.id for p in policy.profiles])),

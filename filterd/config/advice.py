@@ -9,6 +9,7 @@ import datetime
 import ipaddress
 from collections.abc import Iterator
 
+from filterd.config import advice_dns
 from filterd.config.load import POLICY_MODELS, Configuration
 from filterd.core.policy import Policy, SchoolName
 
@@ -56,7 +57,8 @@ def about_name(policy: Policy, entry: SchoolName) -> Iterator[str]:
 def warnings(found: Configuration, policy_files: list[str], today: datetime.date) -> list[str]:
     """Everything worth a second look. `policy_files`: the names of the files in policies/."""
     policy = found.policy
-    parts = (_files(policy_files), _network(policy), _tiers(found, today), _names(policy), _contacts(found, today))
+    dns = advice_dns.warnings(policy, policy_files)
+    parts = (_files(policy_files), _network(policy), dns, _tiers(found, today), _names(policy), _contacts(found, today))
     return [warning for part in parts for warning in part]
 
 

@@ -14,9 +14,12 @@ school     Trường Thử / Test School (thu-01), Asia/Ho_Chi_Minh
 listen     127.0.0.1:5300; metrics 127.0.0.1:9953; workers 1
 networks   127.0.0.0/8, 10.0.0.0/8, fd00::/16; unknown clients: tier tieu-hoc
 upstreams  udp://127.0.0.1:5399; source ports auto
+answers    private addresses from outside are refused; without ECH for tieu-hoc,
+           thcs; without QUIC for tieu-hoc, thcs
 blocked    answer zero
 tiers      tieu-hoc (closes 3, used by 1), thcs (closes 2, used by 1), staff
            (closes 1, used by 1)
+search     safe modes of 1 engines; in force: tieu-hoc 1, thcs 1, staff 0
 classes    2: 3a, 7-3
 rooms      1: staff-room
 profiles   learning, video, exam, offline
