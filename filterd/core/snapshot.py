@@ -65,9 +65,8 @@ class Snapshot:
             before.classrooms if before and same else Classrooms(policy.places, policy.networks)
         )
         self.matrix: Matrix = matrix.build(self.index, overrides, now)
-        own = before.local if before and same and before.leases == leases else None
-        self.leases = leases
-        self.local: LocalData | None = local.build(policy.local, leases, own)
+        self.leases: Leases = leases
+        self.local: LocalData | None = local.build(policy.local, leases, before.local if before else None)
         self.ddr: Ddr | None = Ddr(policy.encrypted) if policy.encrypted is not None else None
         box = policy.block_answer.box_name
         self.box_key = names.key_of_text(box) if box else None

@@ -4,8 +4,9 @@ import dns.flags
 import dns.message
 import pytest
 
-from filterd.core import wire
+from filterd.core import names, wire
 from filterd.core.exchange import cache_key, exchange_for, probe_of
+from filterd.core.matrix import Safe
 from tests.schools import OPT, query, question
 
 OPT_DO = OPT[:7] + b"\x80\0" + OPT[9:]
@@ -45,7 +46,7 @@ def test_no_name_of_one_question_is_the_key_of_another():
 @pytest.mark.parametrize(("flags", "edns", "do", "cd"), [(0x0100, None, False, False), (0x0130, OPT_DO, True, True)])
 def test_the_packet_for_an_upstream_is_our_own(flags, edns, do, cd):
     asked = read(flags=flags, edns=edns)
-    exchange = exchange_for(cache_key(asked), asked, 1, 5.0)
+    exchange = exchange_for(cache_key(asked), 1, 5.0, (0, 1))
     sent = dns.message.from_wire(exchange.packet)
     assert (sent.id, sent.edns, sent.payload, sent.options) == (0, 0, 1232, ())
     assert sent.flags == dns.flags.RD | dns.flags.AD | (dns.flags.CD if cd else 0)
@@ -55,9 +56,25 @@ def test_the_packet_for_an_upstream_is_our_own(flags, edns, do, cd):
     assert not (exchange.done or exchange.tcp)
 
 
-def test_a_probe_asks_what_every_resolver_can_answer():
-    probe = probe_of(2, 5.0)
+def test_a_rewritten_question_asks_for_the_target_without_the_clients_do_and_cd():
+    safe = Safe(names.wire_of_text("safe.example"), (), (), "")
+    exchange = exchange_for(cache_key(read(flags=0x0110, edns=OPT_DO), safe), 1, 5.0, (0, 1))
+    sent = dns.message.from_wire(exchange.packet)
+    assert exchange.question == question("safe.example")
+    assert (sent.flags, sent.ednsflags) == (dns.flags.RD | dns.flags.AD, 0)
+
+
+def test_a_name_in_random_case_is_the_same_in_packet_and_question():
+    exchange = exchange_for(cache_key(read()), 0, 5.0, (0,), b"\xff" * 17)
+    assert exchange.question == question("www.example.org").replace(b"www", b"WWW").replace(
+        b"example", b"EXAMPLE"
+    ).replace(b"org", b"ORG")
+    assert exchange.packet[12:].startswith(exchange.question)
+    assert exchange.mixed
+
+
+def test_a_probe_is_a_question_like_any_other_with_an_empty_key():
+    probe = probe_of(2, 5.0, question("probe.example"))
     sent = dns.message.from_wire(probe.packet)
-    assert [str(q) for q in sent.question] == [". IN NS"]
-    assert (probe.key, probe.upstream) == (b"", 2)
-    assert probe.packet.endswith(probe.question)
+    assert [str(q) for q in sent.question] == ["probe.example. IN A"]
+    assert (probe.key, probe.upstream, probe.route) == (b"", 2, (2,))
