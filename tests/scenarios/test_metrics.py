@@ -58,8 +58,8 @@ def test_hits_and_misses_add_up_to_what_was_allowed(server: Server) -> None:
     assert found["filterd_dns_cache_misses_total"] == 4
     hits = found['filterd_dns_cache_hits_total{cache="answers"}'] + found['filterd_dns_cache_hits_total{cache="memo"}']
     assert hits >= 16, "self-queries hit the memo too"
-    assert found["filterd_dns_upstream_answers_total"] == 4
-    assert found["filterd_dns_upstream_latency_seconds_count"] == 4
+    assert found["filterd_dns_upstream_answers_total"] >= 4, "probes are answered too"
+    assert found["filterd_dns_upstream_latency_seconds_count"] == found["filterd_dns_upstream_answers_total"]
 
 
 def test_what_is_dropped_and_what_is_malformed_is_counted(server: Server) -> None:
