@@ -5,6 +5,8 @@ Lists of other projects are looked at only where `../shared/data` exists beside 
 
 from __future__ import annotations
 
+import ipaddress
+import itertools
 import lzma
 import re
 import tarfile
@@ -35,6 +37,7 @@ GOOD = (
     "brave.com", "quad9.net", "opendns.com", "adguard.com", "controld.com", "yahoo.com", "gs-loc.apple.com",
     "play.googleapis.com", "dl.google.com", "update.googleapis.com", "download.windowsupdate.com", "samsungcloud.com",
 )  # fmt: skip
+ADDRESSES = "encrypted-dns-addresses"
 # Answered by the server itself, so that each gets the answer its makers ask for.
 SIGNALS = ("use-application-dns.net", "mask.icloud.com", "mask-h2.icloud.com", "resolver.arpa", "_dns.resolver.arpa")
 
@@ -50,7 +53,8 @@ def test_every_curated_file_is_a_source_that_is_on(shipped: Configuration) -> No
 
 
 def curated_sources() -> list[str]:
-    return sorted(path.stem for path in (BLOCKLISTS / "curated").glob("*.txt"))
+    """The lists of names; the one of addresses has tests of its own."""
+    return sorted(p.stem for p in (BLOCKLISTS / "curated").glob("*.txt") if p.stem != ADDRESSES)
 
 
 @pytest.mark.parametrize("name", curated_sources())
@@ -93,6 +97,56 @@ def parents(name: str) -> list[str]:
     """The names above it but for its top-level domain: a list that closes those is a school's to switch off."""
     labels = name.split(".")
     return [".".join(labels[at:]) for at in range(1, len(labels) - 1)]
+
+
+def networks() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    return [ipaddress.ip_network(line) for line in curated(ADDRESSES)]
+
+
+def test_the_curated_addresses_are_clean_and_stand_once(shipped: Configuration, suffixes: Suffixes) -> None:
+    source = next(s for s in shipped.sources if s.id == f"curated-{ADDRESSES}")
+    report = entries_of([(BLOCKLISTS / "curated" / f"{ADDRESSES}.txt").read_bytes()], source, suffixes)
+    assert report.refused_total == 0, report.samples
+    assert report.entries == len(set(networks())) == len(curated(ADDRESSES))
+    for version in (4, 6):
+        listed = sorted(n for n in networks() if n.version == version)
+        assert not [(one, next_one) for one, next_one in itertools.pairwise(listed) if one.overlaps(next_one)]
+
+
+def test_the_curated_addresses_are_single_ones_but_for_resolvers_with_an_address_for_each_profile() -> None:
+    assert [str(n) for n in networks() if n.num_addresses > 1] == [
+        "45.90.28.0/24", "45.90.30.0/24", "2a07:a8c0::/32", "2a07:a8c1::/32",
+        "76.76.2.0/24", "76.76.10.0/24", "2606:1a40::/48", "2606:1a40:1::/48",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param("216.239.38.120", id="safe-search-of-google"),
+        pytest.param("213.180.193.56", id="safe-search-of-yandex"),
+        pytest.param("104.16.132.229", id="cdn-of-cloudflare"),
+        pytest.param("162.159.200.1", id="time-of-cloudflare"),
+        pytest.param("2606:4700::6810:84e5", id="cdn-of-cloudflare-ipv6"),
+        pytest.param("142.250.204.35", id="google"),
+        pytest.param("17.253.144.10", id="apple"),
+        pytest.param("203.119.8.106", id="vnnic"),
+        pytest.param("203.162.4.191", id="resolver-of-a-vietnamese-operator"),
+    ],
+)
+def test_the_curated_addresses_leave_ordinary_servers_alone(kept: str) -> None:
+    assert not [n for n in networks() if ipaddress.ip_address(kept) in n]
+
+
+def test_most_curated_addresses_are_known_to_the_list_of_resolvers(real_lists: Path) -> None:
+    known = {
+        ipaddress.ip_address(line.split()[0])
+        for name in ("doh-ipv4.txt", "doh-ipv6.txt")
+        for line in (real_lists / "lists/dibdot-doh" / name).read_text(encoding="utf-8").splitlines()
+        if line.strip() and not line.startswith("#")
+    }
+    agreed = [network for network in networks() if any(address in network for address in known)]
+    assert len(agreed) / len(networks()) >= 0.9
 
 
 def test_top_level_domains_are_closed_only_where_the_source_says_so(shipped: Configuration) -> None:

@@ -361,6 +361,52 @@ def test_what_a_profile_changes(policy: Policy, shipped_table: Table, doing: str
     assert told(policy, shipped_table, doing, asked, PUPILS) == expected
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        # mam-non, tieu-hoc, thcs, thpt, staff, guest
+        pytest.param("www.google.com.vn", "on on on on - on", id="google"),
+        pytest.param("www.bing.com", "on on on on - on", id="bing"),
+        pytest.param("www.youtube.com", "strict strict strict moderate - strict", id="youtube"),
+        pytest.param("docs.google.com", "- - - - - -", id="beside-the-search"),
+    ],
+)
+def test_safe_search_of_each_tier_where_a_lesson_opens_the_site(
+    policy: Policy, shipped_table: Table, asked: str, expected: str
+) -> None:
+    found = [verdict(policy, shipped_table, tier, "video", asked) for tier in TIERS]
+    modes = [v.rule.rsplit(" ", 1)[-1] if v.rule and v.action is Action.REWRITE else "-" for v in found]
+    assert " ".join(modes) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        pytest.param("home.duckdns.org", "bbbbab", id="dynamic-dns"),
+        pytest.param("abc.trycloudflare.com", "bbbbab", id="tunnel"),
+        pytest.param("203-0-113-7.sslip.io", "bbbbab", id="address-in-a-name"),
+        pytest.param("www.qwant.com", "bbbaab", id="search-without-a-safe-mode"),
+        pytest.param("coccoc.com", "bbbaab", id="coc-coc-search"),
+        pytest.param("update.coccoc.com", "aaaaaa", id="coc-coc-browser"),
+        pytest.param("abc123.dns.nextdns.io", "bbbbbb", id="profile-of-a-resolver"),
+        pytest.param("mask-api.icloud.com", "bbbbbb", id="private-relay"),
+        pytest.param("engage.cloudflareclient.com", "bbbbab", id="warp"),
+        pytest.param("lessons.synology.me", "aaaaaa", id="nas-of-a-school"),
+        pytest.param("pan.baidu.com", "aaaaaa", id="beside-a-closed-search"),
+    ],
+)
+def test_ways_around_the_filter_on_the_first_day(
+    policy: Policy, shipped_table: Table, asked: str, expected: str
+) -> None:
+    assert told(policy, shipped_table, "learning", asked) == expected
+
+
+def test_addresses_of_public_resolvers_are_in_the_table(policy: Policy, shipped_table: Table) -> None:
+    assert shipped_table.has_addresses
+    assert [m.category for m in shipped_table.address_matches(bytes((8, 8, 8, 8)))] == ["encrypted-dns"]
+    assert not shipped_table.address_mask(bytes((216, 239, 38, 120)))
+
+
 def test_every_canary_is_closed_to_primary_school(policy: Policy, shipped_table: Table) -> None:
     for category in policy.categories:
         found = verdict(policy, shipped_table, "tieu-hoc", "learning", f"{category.id}.canary.filterd.internal")
