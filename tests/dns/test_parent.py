@@ -10,11 +10,15 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from filterd.core.policy import Leases, Local, NewlySeen
+from filterd.dns import parent as parent_module
 from filterd.dns.parent import OPEN_FILES, Flags, Parent, self_query, table_state
+from filterd.dns.supervisor import WorkerProcess
 from filterd.live.published import open_published
 from tests.running import REPO, free_port, has_ipv6, write_school
 
@@ -109,3 +113,36 @@ def test_a_lost_packet_is_no_lost_self_query() -> None:
         assert self_query(f"127.0.0.1:{server.getsockname()[1]}", 2.0)
         thread.join()
         assert not self_query(f"127.0.0.1:{server.getsockname()[1]}", 0.1)
+
+
+def test_what_one_worker_saw_first_all_others_hear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = open_published(*write_school(tmp_path))
+    published.policy = replace(published.policy, newly_seen=NewlySeen("games", 7))
+    parent = Parent(published, Flags())
+    assert parent._follow()
+    assert parent._orders()["seen"] == str(published.state_dir / "dns" / "first-seen")
+    heard: list[tuple[int, object]] = []
+    monkeypatch.setattr(WorkerProcess, "note", lambda self, noted: heard.append((self.number, noted)))
+    parent._workers = [WorkerProcess(n, [], dict, parent._message, parent._ended) for n in range(3)]
+    parent._message(1, {"seen": [[5, 0], [6, 0]]})
+    parent._message(2, {"seen": [[6, 0]]})
+    parent._message(0, {"ready": {}})
+    news = [(5, 0), (6, 0)]
+    assert heard == [(0, news), (2, news), (0, []), (1, []), (0, news)]
+
+
+def test_leases_are_looked_at_every_two_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = open_published(*write_school(tmp_path))
+    file = tmp_path / "leases"
+    file.write_text("0 aa 10.0.0.1 tv *\n")
+    published.policy = replace(published.policy, local=Local(leases=Leases("lan", (str(file),), ())))
+    clock = [100.0]
+    monkeypatch.setattr(parent_module, "monotonic", lambda: clock[0])
+    parent = Parent(published, Flags())
+    told = []
+    for now in (100.0, 101.9, 102.0):
+        clock[0] = now
+        told.append(parent._follow())
+        file.write_text("")
+    assert told == [True, False, True]
+    assert parent._orders()["leases"] == ()

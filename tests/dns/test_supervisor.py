@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from filterd.dns import sockets, supervisor
+from filterd.dns.channel import Channel
 from filterd.dns.supervisor import WorkerProcess
 from tests import schools
 from tests.dns.parts import until
@@ -52,6 +53,19 @@ def supervise(story: Callable[[WorkerProcess, Told], Awaitable[Any]]) -> None:
     asyncio.run(run())
     for listener in groups[0]:
         listener.socket.close()
+
+
+def test_domains_seen_elsewhere_are_told_only_to_a_worker_that_serves() -> None:
+    place = WorkerProcess(7, [], dict, lambda *_: None, lambda _: None)
+    sent: list[dict[str, Any]] = []
+    channel = Channel(lambda _: None, lambda: None)
+    channel.send = sent.append  # type: ignore[method-assign]
+    place._channel = channel
+    place.note([(1, 2)])
+    place.ready.set()
+    place.note([])
+    place.note([(3, 4)])
+    assert sent == [{"noted": [(3, 4)]}]
 
 
 def test_a_worker_gets_its_orders_and_says_what_it_serves() -> None:

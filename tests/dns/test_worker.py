@@ -12,14 +12,19 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from filterd.core.firstseen import FirstSeen, Register
+from filterd.core.policy import NewlySeen
 from filterd.dns import worker as worker_module
-from filterd.dns.channel import encode, receive_one
+from filterd.dns.channel import Channel, encode, receive_one
 from filterd.dns.hot import HotSelector
 from filterd.dns.worker import Worker
+from filterd.store import firstseen as store
 from tests import schools
 from tests.dns.parts import ADULT, PLAIN
 from tests.running import REPO
@@ -236,3 +241,72 @@ def test_circles_are_collected_when_many_objects_have_come_up(monkeypatch: pytes
             gc.enable()
 
     in_a_loop(orders(), story)
+
+
+# -- domains that this school has not met before ----------------------------------------------------------------------
+
+DAY = 20_700
+SEEN_AT = float(DAY * 86400 + 3600)
+
+
+def closing_new(path: Path) -> dict[str, Any]:
+    """Orders by which domains newer than a week are closed as games, and the register in that file."""
+    policy = replace(schools.POLICY, newly_seen=NewlySeen("games", 7))
+    return orders(policy=policy.to_json(), seen=str(path))
+
+
+def hearing(worker: Worker) -> list[dict[str, Any]]:
+    """What the worker tells its parent from now on."""
+    heard: list[dict[str, Any]] = []
+    channel = Channel(lambda _: None, lambda: None)
+    channel.send = heard.append  # type: ignore[method-assign]
+    worker._channel = channel
+    return heard
+
+
+def test_it_reports_what_it_was_the_first_to_see_and_takes_up_what_others_saw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: SEEN_AT)
+    store.create(tmp_path / "first-seen", Register(bytes(16), DAY - 30, DAY))
+
+    def story(worker: Worker) -> None:
+        seen = worker.forwarder.snapshot.seen
+        assert isinstance(seen, FirstSeen)
+        heard = hearing(worker)
+        seen.note(b"com.example.www.")
+        entry = (seen.register.hash_of(b"com.example."), DAY)
+        worker._second()
+        worker._second()
+        assert [message["seen"] for message in heard if "seen" in message] == [[entry]]
+        other = seen.register.hash_of(b"com.other.")
+        worker._order({"noted": [[other, DAY - 7]]})
+        assert [seen.is_new(key) for key in (b"com.example.", b"com.other.")] == [True, False]
+
+    in_a_loop(closing_new(tmp_path / "first-seen"), story)
+
+
+def test_a_new_day_takes_effect_with_a_new_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [SEEN_AT]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    store.create(tmp_path / "first-seen", Register(bytes(16), DAY - 30, DAY))
+
+    def story(worker: Worker) -> None:
+        first = worker.forwarder.snapshot
+        clock[0] += 60
+        worker._second()
+        assert worker.forwarder.snapshot is first
+        clock[0] += 86400
+        worker._second()
+        assert worker.forwarder.snapshot is not first
+        assert worker.forwarder.snapshot.seen is first.seen
+
+    in_a_loop(closing_new(tmp_path / "first-seen"), story)
+
+
+def test_without_the_category_it_reads_no_register_and_what_others_saw_is_nothing(tmp_path: Path) -> None:
+    def story(worker: Worker) -> None:
+        worker._order({"noted": [[1, 2]]})
+        assert worker.forwarder.snapshot.seen is None
+
+    in_a_loop(orders(seen=str(tmp_path / "none")), story)
