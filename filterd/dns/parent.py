@@ -19,7 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
 from filterd.core import wire
@@ -35,6 +35,7 @@ from filterd.live.firstseen import Keeper
 from filterd.live.leases import LeaseWatch
 from filterd.live.published import Published
 from filterd.live.snapshots import open_table
+from filterd.metrics import server
 from filterd.metrics.dns import DnsMetrics, TableState
 
 log = logging.getLogger("filterd.dns")
@@ -215,7 +216,7 @@ class Parent:
         registry.register(self._metrics)
         ProcessCollector(registry=registry)
         try:
-            start_http_server(port, host, registry)
+            server.serve(host, port, registry)
         except OSError as error:
             # Metrics must never stop DNS; the district sees the missing target.
             log.error("no metrics: cannot listen on %s: %s", address, error.strerror)
