@@ -64,7 +64,7 @@ def load(file: Path) -> Stored:
     while (end := _block_end(data, at)) is not None:
         last, _ = _BLOCK.unpack_from(data, at)
         register.last = max(register.last, last)
-        register.add_bytes(data[at + _BLOCK.size : end - _CRC.size])
+        register.add_bytes(memoryview(data)[at + _BLOCK.size : end - _CRC.size])
         at, blocks = end, blocks + 1
     return Stored(register, at, blocks, at != len(data))
 

@@ -181,9 +181,11 @@ def test_a_register_is_a_map_of_its_first_days(noted):
     assert {value: one.day_of(value) for value in expected} == expected
     assert one.size == len(expected)
     assert one.to_bytes() == entries_of(sorted(expected.items()))
-    again = register()
-    again.add_bytes(entries_of(noted))
-    assert again.to_bytes() == one.to_bytes()
+    for data in (entries_of(noted), one.to_bytes()):
+        again = register()
+        again.add_bytes(data)
+        assert again.to_bytes() == one.to_bytes()
+        assert (again.size, {value: again.day_of(value) for value in expected}) == (one.size, expected)
 
 
 @pytest.mark.parametrize("entry", [(-1, 0), (1 << 48, 0), (0, -1), (0, 65536)])
@@ -203,6 +205,12 @@ def test_an_entry_takes_eight_bytes():
     for _ in range(20_000):
         one.add(dice.getrandbits(48), DAY)
     assert len(one.to_bytes()) == 8 * one.size
+
+
+def test_a_register_takes_no_more_from_bytes_than_it_holds():
+    one = register(capacity=2)
+    one.add_bytes(entries_of([(1, DAY), (2, DAY), (3, DAY)]))
+    assert one.size == 2
 
 
 def test_more_names_than_are_remembered_to_be_known_stay_known():
