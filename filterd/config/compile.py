@@ -38,6 +38,7 @@ from filterd.core.policy import (
 from filterd.core.source import Source
 
 AUTO_WORKERS = 4
+CLIENTS_OF_PREFIX = 10  # a whole prefix may ask as much as so many clients at their limits, where nothing else is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +155,16 @@ def _tier(ident: str, tier: TierModel, search: SafeSearch, zone: zoneinfo.ZoneIn
 
 
 def _limits(limits: LimitsModel) -> Limits:
+    rate, burst = limits.prefix_queries_per_second, limits.prefix_burst
+    if "prefix_queries_per_second" not in limits.model_fields_set:
+        rate = CLIENTS_OF_PREFIX * limits.queries_per_second
+    if "prefix_burst" not in limits.model_fields_set:
+        burst = CLIENTS_OF_PREFIX * limits.burst
     return Limits(
         queries_per_second=limits.queries_per_second,
         burst=limits.burst,
-        prefix_queries_per_second=limits.prefix_queries_per_second,
-        prefix_burst=limits.prefix_burst,
+        prefix_queries_per_second=rate,
+        prefix_burst=burst,
         slip=limits.slip,
         memo_bytes=limits.memo,
         cache_bytes=limits.cache,

@@ -73,9 +73,9 @@ class LimitsModel(Strict):
     burst: int = Field(default=DEFAULTS.burst, ge=1, le=10_000_000)
     """Questions a client may save up. Default: 1000."""
     prefix_queries_per_second: int = Field(default=DEFAULTS.prefix_queries_per_second, ge=1, le=10_000_000)
-    """The same for all clients of an IPv4 /24 or IPv6 /56 together. Default: 2000."""
+    """The same for all clients of an IPv4 /24 or IPv6 /56 together. Default: ten times as many as one client."""
     prefix_burst: int = Field(default=DEFAULTS.prefix_burst, ge=1, le=100_000_000)
-    """Questions they may save up together. Default: 10000."""
+    """Questions they may save up together. Default: ten times as many as one client."""
     slip: int = Field(default=DEFAULTS.slip, ge=0, le=100)
     """Every so many-th question over a limit is told to come back by TCP; 0: none is. Default: 2."""
     memo: Annotated[int, between(units.size, "0B", "1GiB")] = DEFAULTS.memo_bytes

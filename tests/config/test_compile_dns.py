@@ -83,3 +83,17 @@ def test_the_rest_arrives_as_it_is_written(config):
     assert not policy.case_randomisation
     limits = policy.limits
     assert (limits.prefix_queries_per_second, limits.prefix_burst, limits.slip) == (300, 900, 0)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        pytest.param("{}", (2000, 10000), id="nothing"),
+        pytest.param("{queries_per_second: 50000}", (500000, 10000), id="a higher rate of one client"),
+        pytest.param("{burst: 300}", (2000, 3000), id="a lower burst of one client"),
+        pytest.param("{queries_per_second: 500, prefix_queries_per_second: 700}", (700, 10000), id="both"),
+    ],
+)
+def test_a_prefix_may_ask_as_much_as_ten_clients(config, written, expected):
+    limits = with_school(config, f"{UPSTREAMS}\nlimits: {written}").limits
+    assert (limits.prefix_queries_per_second, limits.prefix_burst) == expected
