@@ -19,7 +19,9 @@ from setuptools.build_meta import _BuildMetaBackend
 
 # Everything a query passes through but `dns/batch.py`: mypyc cannot compile ctypes structures.
 MODULES = (
-    "filterd/core/wire.py", "filterd/core/names.py", "filterd/core/special.py", "filterd/core/table.py",
+    "filterd/core/wire.py", "filterd/core/wirenames.py", "filterd/core/links.py", "filterd/core/private.py",
+    "filterd/core/svcparams.py", "filterd/core/svcb.py", "filterd/core/networks.py",
+    "filterd/core/names.py", "filterd/core/special.py", "filterd/core/table.py",
     "filterd/core/matrix.py", "filterd/core/snapshot.py", "filterd/core/decide.py", "filterd/core/cache.py",
     "filterd/core/replies.py", "filterd/core/exchange.py", "filterd/core/upstreams.py", "filterd/core/forwarder.py",
     "filterd/dns/hot.py", "filterd/dns/desk.py", "filterd/dns/clients.py", "filterd/dns/udp.py",

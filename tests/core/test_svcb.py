@@ -264,7 +264,7 @@ def test_any_answer_is_edited_or_a_wire_error(seed):
         value = chance.choice(VALUES) if chance.random() < 0.7 else chance.randrange(256)
         changed[chance.randrange(start, len(changed))] = value
     cut = chance.randrange(40) if chance.random() < 0.1 else 0
-    ech, h3, refused = chance.choice([0, 1]), chance.choice([0, 1]), chance.choice([None, 0, 1, 255])
+    ech, h3, refused = chance.choice([False, True]), chance.choice([False, True]), chance.choice([None, 0, 1, 255])
     refuse = None if refused is None else lambda packed: packed[-1] <= refused
     try:
         answer = wire.read_answer(bytes(changed[: len(changed) - cut]), start)
