@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from filterd.core.policy import Encrypted
 from filterd.dns import sockets
 from filterd.dns.sockets import Listener, parse_address
 from tests.running import REPO, free_port, has_ipv6
@@ -150,3 +151,44 @@ def test_sockets_that_were_passed_are_dealt_out(passed: int, workers: int) -> No
     done = subprocess.run(command, capture_output=True, text=True, cwd=REPO, timeout=20)
     address = f"127.0.0.1:{port}"
     assert done.stdout.strip() == str([[("udp", address, True), ("tcp", address, True)]] * workers), done.stderr
+
+
+def test_what_a_stream_of_systemd_is_for_its_name_says_or_its_port() -> None:
+    assert sockets._stream("tls", 8853) == "tls"
+    assert sockets._stream("https", 53) == "https"
+    assert sockets._stream("filterd-encrypted.socket", 853) == "tls"
+    assert sockets._stream("filterd-encrypted.socket", 443) == "https"
+    assert sockets._stream("filterd-dns.socket", 53) == "tcp"
+    assert sockets._stream("", 5300) == "tcp"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"), [("a:tls", ["udp", "tls"]), ("x:https", ["udp", "https"]), ("", ["udp", "tcp"])]
+)
+def test_sockets_are_told_apart_by_the_names_systemd_gives_them(names: str, expected: list[str]) -> None:
+    program = "from filterd.dns import sockets; (group,) = sockets.from_systemd(1); print([i.transport for i in group])"
+    wrapper = Path(__file__).parent.parent / "scenarios" / "with_sockets.py"
+    command = [sys.executable, str(wrapper), str(free_port()), "1", sys.executable, "-c", program]
+    environment = {**os.environ, "LISTEN_FDNAMES": names}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPO, timeout=20, env=environment)
+    assert done.stdout.strip() == str(expected), done.stderr
+
+
+def test_encrypted_listeners_stand_beside_the_plain_ones(bound: list[list[Listener]]) -> None:
+    plain, tls, https = (f"127.0.0.1:{free_port()}" for _ in range(3))
+    encrypted = Encrypted("dns.school.example", "c", "k", dot=(tls,), doh=(https,))
+    bound += sockets.open_all((plain,), encrypted, 2)
+    for group in bound:
+        assert [(item.transport, item.address) for item in group] == [
+            ("udp", plain), ("tcp", plain), ("tls", tls), ("https", https),
+        ]  # fmt: skip
+
+
+def test_what_cannot_be_had_of_encrypted_dns_is_said_and_the_rest_goes_on(
+    bound: list[list[Listener]], caplog: pytest.LogCaptureFixture
+) -> None:
+    plain, tls = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    encrypted = Encrypted("dns.school.example", "c", "k", dot=("192.0.2.1:853", tls))
+    bound += sockets.open_all((plain,), encrypted, 1)
+    assert [item.transport for item in bound[0]] == ["udp", "tcp", "tls"]
+    assert "cannot listen on 192.0.2.1:853 (tls)" in caplog.text

@@ -11,7 +11,7 @@ import pytest
 
 from filterd.core.forwarder import ATTEMPTS
 from filterd.core.policy import Limits
-from tests.systemd.units import SERVICE, SOCKET, SYSTEMD, value, values
+from tests.systemd.units import ENCRYPTED_CONF, ENCRYPTED_SOCKET, SERVICE, SOCKET, SYSTEMD, value, values
 
 WORST_SCORE = 15  # tenths
 AUTO_WORKERS = 4  # `workers: auto` is at most this
@@ -26,7 +26,19 @@ def tool(name: str) -> str:
 
 
 def test_service_is_exposed_at_most_1_5_of_10() -> None:
-    command = [tool("systemd-analyze"), "security", "--offline=true", f"--threshold={WORST_SCORE}", str(SERVICE)]
+    _check_exposure(SERVICE)
+
+
+def test_credentials_expose_it_no_more(tmp_path: Path) -> None:
+    both = tmp_path / SERVICE.name
+    drop_in = ENCRYPTED_CONF.read_text(encoding="utf-8").replace("[Service]", "")
+    service = SERVICE.read_text(encoding="utf-8")
+    both.write_text(service.replace("[Install]", drop_in + "\n[Install]"), encoding="utf-8")
+    _check_exposure(both)
+
+
+def _check_exposure(unit: Path) -> None:
+    command = [tool("systemd-analyze"), "security", "--offline=true", f"--threshold={WORST_SCORE}", str(unit)]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert found.returncode == 0, found.stdout + found.stderr
 
@@ -34,12 +46,17 @@ def test_service_is_exposed_at_most_1_5_of_10() -> None:
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     analyze = tool("systemd-analyze")
     shutil.copy(SOCKET, tmp_path)
+    shutil.copy(ENCRYPTED_SOCKET, tmp_path)
+    drop_ins = tmp_path / f"{SERVICE.name}.d"
+    drop_ins.mkdir()
+    shutil.copy(ENCRYPTED_CONF, drop_ins / "encrypted.conf")
     text = SERVICE.read_text(encoding="utf-8").replace("/opt/filterd/venv/bin/python", sys.executable)
     (tmp_path / SERVICE.name).write_text(text, encoding="utf-8")
-    command = [analyze, "verify", "--man=no", SOCKET.name, SERVICE.name]
+    command = [analyze, "verify", "--man=no", SOCKET.name, ENCRYPTED_SOCKET.name, SERVICE.name]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     assert SERVICE.stem not in found.stderr
+    assert ENCRYPTED_SOCKET.stem not in found.stderr
 
 
 @pytest.mark.parametrize("key", ["CapabilityBoundingSet", "AmbientCapabilities"])
@@ -90,6 +107,26 @@ def test_every_worker_gets_a_socket_of_each_address(kind: str, address: str) -> 
     assert values(SOCKET, kind).count(address) == AUTO_WORKERS
     assert value(SOCKET, "ReusePort") == "yes"
     assert value(SOCKET, "BindIPv6Only") == "ipv6-only"
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:853", "[::]:853", "0.0.0.0:443", "[::]:443"])
+def test_every_worker_gets_an_encrypted_socket_of_each_address(address: str) -> None:
+    assert values(ENCRYPTED_SOCKET, "ListenStream").count(address) == AUTO_WORKERS
+    assert value(ENCRYPTED_SOCKET, "Service") == SERVICE.name
+
+
+@pytest.mark.parametrize(
+    "key", ["ReusePort", "BindIPv6Only", "FreeBind", "NoDelay", "Backlog", "TriggerLimitIntervalSec"]
+)
+def test_encrypted_sockets_are_like_the_others(key: str) -> None:
+    assert value(ENCRYPTED_SOCKET, key) == value(SOCKET, key)
+
+
+def test_a_missing_certificate_does_not_stop_plain_dns() -> None:
+    loaded = {line.partition(":")[0] for line in values(ENCRYPTED_CONF, "LoadCredential")}
+    assert (
+        loaded == {"dns.pem", "dns.key"} == {line.partition(":")[0] for line in values(ENCRYPTED_CONF, "SetCredential")}
+    )
 
 
 def test_service_may_write_only_the_directory_it_is_the_writer_of() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 SERVICE = SYSTEMD / "filterd-dns.service"
 SOCKET = SYSTEMD / "filterd-dns.socket"
+ENCRYPTED_SOCKET = SYSTEMD / "filterd-encrypted.socket"
+ENCRYPTED_CONF = SYSTEMD / "filterd-dns.encrypted.conf"  # a drop-in of the service
 
 
 def directives(unit: Path) -> list[tuple[str, str]]:
