@@ -4,11 +4,14 @@ from typing import Any
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from filterd.core import local as module
 from filterd.core import names, special, wire
@@ -275,6 +278,45 @@ def test_a_reverse_name_has_every_digit_of_the_address():
     assert names.text_of_key(reverse_key(bytes((192, 0, 2, 7)))) == "7.2.0.192.in-addr.arpa"
     text = names.text_of_key(reverse_key(bytes.fromhex("20010db8" + "0" * 23 + "a")))
     assert text == "a." + "0." * 23 + "8.b.d.0.1.0.0.2.ip6.arpa"
+
+
+LABELS = [
+    "www",
+    "truong",
+    "lan",
+    "thietbi",
+    "may-in",
+    "cua",
+    "vong",
+    "arpa",
+    "in-addr",
+    "192",
+    "168",
+    "1",
+    "2",
+    "\\046",
+]
+
+
+@given(
+    labels=st.lists(st.sampled_from(LABELS), max_size=5),
+    top=st.sampled_from([[], ["truong", "lan"], ["thietbi", "lan"], ["1", "168", "192", "in-addr", "arpa"]]),
+    qtype=st.sampled_from([1, 2, 5, 6, 12, 16, 28, 33, 43, 46, 48, 64, 65, 257, 65400]),
+    lan=st.booleans(),
+)
+def test_whatever_is_covered_gets_a_reply_that_anybody_can_read(labels, top, qtype, lan):
+    wanted = dns.name.from_text(".".join([*labels, *top]) + ".")
+    packet = b"ab\1\0\0\1\0\0\0\0\0\0" + wanted.to_wire() + qtype.to_bytes(2, "big") + b"\0\1"
+    query = wire.read_query(packet)
+    if not DATA.covers(query.key):
+        return
+    reply = DATA.reply(query, query.key, lan)
+    if isinstance(reply, tuple):
+        assert reply[0] == names.wire_of_text("www.example.org")
+        return
+    message = dns.message.from_wire(reply)
+    assert message.question[0].name == wanted
+    assert message.answer or message.authority or message.rcode() == dns.rcode.SERVFAIL
 
 
 def test_nothing_of_its_own_is_no_data():
