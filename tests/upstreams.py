@@ -175,9 +175,8 @@ class Upstream:
         self._take(packet, "tcp", send)
 
     def _take(self, packet: bytes, transport: str, send: Callable[[bytes], object]) -> None:
-        end = _question_end(packet)
-        name = _text(packet[12 : end - 4])
-        question = Question(name, str(QTYPE[int.from_bytes(packet[end - 4 : end - 2], "big")]), transport, packet)
+        question = question_of(packet, transport)
+        name = question.name
         with self._changed:
             self.questions.append(question)
             if name in self.held:
@@ -191,6 +190,13 @@ class Upstream:
 def _read_message(sock: socket.socket) -> bytes:
     head = sock.recv(2, socket.MSG_WAITALL)
     return sock.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL) if len(head) == 2 else b""
+
+
+def question_of(packet: bytes, transport: str) -> Question:
+    """What a message asks."""
+    end = _question_end(packet)
+    kind = str(QTYPE[int.from_bytes(packet[end - 4 : end - 2], "big")])
+    return Question(_text(packet[12 : end - 4]), kind, transport, packet)
 
 
 def _text(wire: bytes) -> str:

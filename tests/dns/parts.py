@@ -18,22 +18,24 @@ ADULT = b"\1\0\0\1\0\0\0\0\0\0\5adult\7example\0\0\1\0\1"  # without its id
 PLAIN = b"\1\0\0\1\0\0\0\0\0\0\7example\3org\0\0\1\0\1"
 
 
+Servers = tuple[str | Upstream, ...]  # URLs, or with addresses and authorities
+
+
 class Parts:
     """Everything between a socket and the forwarder."""
 
-    def __init__(self, hot: HotSelector, policy: Policy, upstreams: tuple[str, ...]) -> None:
+    def __init__(self, hot: HotSelector, policy: Policy, upstreams: Servers) -> None:
         self.loop = asyncio.get_running_loop()
         self.hot = hot
         self.forwarder = schools.forwarder(schools.snapshot(policy), len(upstreams), lambda: schools.NOW)
         self.clients = Clients(self.forwarder, lambda: schools.NOW)
         self.desk = Desk(self.loop, hot, self.forwarder)
         self.upstreams = self.desk.upstream = Upstreams(self.loop, hot, self.desk)
-        self.upstreams.configure(tuple(Upstream(url) for url in upstreams), policy.source_ports)
+        servers = tuple(Upstream(each) if isinstance(each, str) else each for each in upstreams)
+        self.upstreams.configure(servers, policy.source_ports)
 
 
-def run(
-    story: Callable[[Parts], Awaitable[Any]], policy: Policy = schools.POLICY, upstreams: tuple[str, ...] = ()
-) -> None:
+def run(story: Callable[[Parts], Awaitable[Any]], policy: Policy = schools.POLICY, upstreams: Servers = ()) -> None:
     """Tell a story in a loop like a worker's; it fails when it takes longer than 20 seconds."""
     hot = HotSelector()
 

@@ -26,6 +26,7 @@ CAP: Final = 1024  # questions that wait for a connection to one upstream; as ma
 IDLE_S: Final = {"udp": 10.0, "tcp": 10.0, "tls": 30.0, "https": 30.0}
 SILENT_S: Final = 0.5  # a connection with questions and no answer for so long gets no more
 DEAD_S: Final = 3.0  # and after this it is closed
+FORGIVE_S: Final = 60.0  # after it a server that did not take many questions at once is tried again
 SENDS: Final = 2  # of one question over connections that answer nothing
 SENDS_WITH_ANSWERS: Final = 5  # over such as answer something before they close
 PROTOCOLS: Final = {"tls": "dot", "https": "h2"}  # ALPN ids
@@ -48,7 +49,8 @@ class StreamCarrier:
         self._untried = 0  # addresses that may still be tried for what waits now
         self._queue: deque[Exchange] = deque()
         self._scheduled = False
-        self._depth = DEPTH
+        self._depth = DEPTH  # at 1 a connection is used once
+        self._shallow_since = 0.0
 
     def send(self, exchange: Exchange) -> None:
         if exchange.token is not None:
@@ -76,14 +78,17 @@ class StreamCarrier:
     def _flush(self) -> None:
         self._scheduled = False
         queue = self._queue
-        connecting = False
-        for connection in self.connections:
-            if connection.ready and not connection.retiring:
-                connection.take(queue, self._depth)
-                if not queue:
-                    return
-            connecting = connecting or not connection.ready
-        if not connecting and len(self.connections) < CONNECTIONS and self.index != NOBODY:
+        coming = 0  # questions that connections on their way will take
+        for connection in list(self.connections):
+            if not connection.ready:
+                coming += self._depth
+            elif not connection.retiring:
+                if self._depth > 1 or not connection.answered:
+                    connection.take(queue, self._depth)
+                elif not connection.exchanges:
+                    connection.close()
+        while len(queue) > coming and len(self.connections) < CONNECTIONS and self.index != NOBODY:
+            coming += self._depth
             self._untried = len(self._addresses)
             self._open(None)
 
@@ -108,7 +113,7 @@ class StreamCarrier:
 
     def _give_up(self, error: OSError | None) -> None:
         """What waits cannot be sent: there is no connection, and none can be had."""
-        if any(connection.ready and not connection.retiring for connection in self.connections):
+        if any(not connection.retiring for connection in self.connections):
             return
         exchanges, ours = list(self._queue), error is not None and error.errno in OURS
         self._queue.clear()
@@ -155,12 +160,15 @@ class StreamCarrier:
         if exchanges and not connection.retiring:
             # Some servers close after each answer, and some at a second question: ask them fewer at a time.
             self._depth = max(1, min(self._depth, connection.answered))
+            self._shallow_since = monotonic()
         self.again(connection, exchanges)
 
     # -- time -----------------------------------------------------------------------------------------------------
 
     def sweep(self, now: float) -> None:
         """Forget what was given up, close what is idle or dead; once a second."""
+        if now - self._shallow_since > FORGIVE_S:
+            self._depth = DEPTH
         for connection in list(self.connections):
             if connection.answered > self._depth:
                 self._depth = min(DEPTH, 2 * self._depth)

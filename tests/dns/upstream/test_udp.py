@@ -15,9 +15,10 @@ from filterd.dns.upstream import Upstreams
 from filterd.dns.upstream import udp as module
 from filterd.dns.upstream.udp import is_near
 from tests import schools
-from tests.dns.parts import PLAIN, Parts, run, until
+from tests.dns.parts import Parts, run, until
+from tests.dns.upstream.asking import Listener, ask
 from tests.running import free_port
-from tests.upstreams import Question, Upstream, silent
+from tests.upstreams import Question, Upstream, honest, silent
 
 
 @pytest.mark.parametrize(
@@ -27,21 +28,6 @@ from tests.upstreams import Question, Upstream, silent
 )  # fmt: skip
 def test_near_is_the_box_or_a_private_network(address: str, near: bool) -> None:
     assert is_near(address) is near
-
-
-class Listener:
-    def __init__(self) -> None:
-        self.replies: list[bytes] = []
-
-    def reply(self, _: object, packet: bytes) -> None:
-        self.replies.append(packet)
-
-
-def ask(parts: Parts, listener: Listener, name: str, ident: bytes = b"aa") -> None:
-    """A pupil's question for NAME.example.org."""
-    packet = ident + PLAIN[:10] + bytes((len(name),)) + name.encode() + PLAIN[10:]
-    reply = parts.desk.query(packet, "udp", schools.row(parts.forwarder.snapshot, "3a"), (listener, 1), _now(parts))
-    assert reply is None
 
 
 def _now(parts: Parts) -> float:
@@ -266,3 +252,23 @@ def test_a_full_buffer_of_our_own_is_not_held_against_the_upstream(error: int, h
 
     with Upstream() as server:
         run(story, dataclasses.replace(schools.POLICY, source_ports="pool"), (server.url,))
+
+
+def test_guesses_at_a_fresh_socket_make_the_question_go_over_tcp() -> None:
+    """Wrong ids at the right socket: somebody tries all of them (RFC 5452 section 4.3)."""
+
+    def script(question: Question) -> list[bytes]:
+        (right,) = honest(question)
+        if question.transport == "tcp" or not question.name:
+            return [right]
+        return [bytes((right[0] ^ 255, guess)) + right[2:] for guess in range(3)]
+
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        ask(parts, listener, "guessed")
+        await until(lambda: listener.replies)
+        assert listener.replies[0][3] & 15 == 0
+        assert [question.transport for question in server.asked("guessed.example.org")] == ["udp", "tcp"]
+
+    with Upstream(script) as server:
+        run(story, dataclasses.replace(schools.POLICY, source_ports="fresh"), (server.url,))
