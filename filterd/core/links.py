@@ -16,6 +16,7 @@ from filterd.errors import WireError
 PRIVATE: Final = 1  # an address hint is private
 SVCB_MARK: Final = 2  # there is an HTTPS or SVCB record
 MAX_MORE: Final = 32  # targets beside CNAMEs; no honest answer has more, and every one costs a look-up
+MAX_HINTS: Final = 256  # address hints in one answer: each is judged, for every client
 MAX_DNAMES: Final = 11  # as many as CNAMEs
 _QUESTION: Final = 12  # behind the header
 _DNAME: Final = 39
@@ -30,7 +31,7 @@ def read(packet: bytes, start: int, ttls: list[int], chain: list[bytes]) -> tupl
     are the targets of its CNAMEs. Targets are wire names in lower case, each once.
     """
     more: list[bytes] = []
-    aside = bits = dnames = 0
+    aside = bits = dnames = hints = 0
     owner = start
     for ttl in ttls:
         at = start + ttl
@@ -41,8 +42,11 @@ def read(packet: bytes, start: int, ttls: list[int], chain: list[bytes]) -> tupl
             _, target, params = svcparams.read(packet, data, end)
             if target != b"\0":  # the owner itself, or no service at all (RFC 9460 section 2.5)
                 _add(more, target.lower())
-            private = any(is_private(hint) for hint in svcparams.hints(params))
-            bits |= SVCB_MARK | PRIVATE if private else SVCB_MARK
+            addresses = svcparams.hints(params)
+            hints += len(addresses)
+            if hints > MAX_HINTS:
+                raise WireError("too many address hints")
+            bits |= SVCB_MARK | PRIVATE if any(map(is_private, addresses)) else SVCB_MARK
         elif kind == _DNAME:
             aside += 1
             dnames += 1

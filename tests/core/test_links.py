@@ -75,5 +75,12 @@ def test_an_answer_leads_to_a_bounded_number_of_names(count, make):
         targets("a.vn", *map(make, range(count + 1)))
 
 
+def test_an_answer_has_a_bounded_number_of_address_hints():
+    some = record(65, 60, b"\0\1\0\0\4\2\0" + bytes(512))  # 128 addresses
+    assert targets("a.vn", some, some) == []
+    with pytest.raises(WireError, match="too many address hints"):
+        targets("a.vn", some, some, record(65, 60, b"\0\1\0\0\4\0\4" + bytes(4)))
+
+
 def test_the_marks_of_both_modules_are_the_same_bits():
     assert (links.PRIVATE, links.SVCB_MARK) == (wire.PRIVATE, wire.SVCB_MARK) == (1, 2)

@@ -412,7 +412,6 @@ def test_an_extended_rcode_is_no_answer(upper_bits):
         pytest.param(address(), id="addresses"),
         pytest.param(address(data=b"\xc0\xa8\0\1"), id="private addresses"),
         pytest.param(record(65, 60, b"\0\0\0"), id="HTTPS"),
-        pytest.param(record(64, 60, b"\0\1\0\0\4\x28\0" + bytes(10240)), id="SVCB with 2,560 hints each"),
     ],
 )
 def test_as_many_records_as_fit_are_read_in_50_ms(one):
