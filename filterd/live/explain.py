@@ -12,7 +12,7 @@ from typing import Any
 from filterd.core import matrix, names
 from filterd.core.classrooms import client_address
 from filterd.core.decide import decide, decide_address, decide_private, effects_of, rules_for
-from filterd.core.matrix import BLOCK_TTL_S, Row
+from filterd.core.matrix import BLOCK_TTL_S, Row, Safe
 from filterd.core.private import is_private
 from filterd.core.snapshot import Snapshot
 from filterd.core.table import Match
@@ -96,7 +96,7 @@ def explain_name(published: Published, question: Question, now: float) -> dict[s
         ],
         "rule": verdict.rule,
         "ttl": verdict.ttl_s,
-        "answer": _answer(snapshot, verdict, qtype),
+        "answer": _answer(snapshot, verdict, qtype, row.safe.get(key)),
         "observed": verdict.observed,
         "steps": _steps(snapshot, row, key, mask, verdict),
     }
@@ -144,7 +144,9 @@ def _place(snapshot: Snapshot, question: Question) -> tuple[int | None, bool]:
     return known.index(wanted), True
 
 
-def _answer(snapshot: Snapshot, verdict: Verdict, qtype: str) -> str:
+def _answer(snapshot: Snapshot, verdict: Verdict, qtype: str, safe: Safe | None) -> str:
+    if verdict.reason is Reason.SAFE_SEARCH and safe is not None:
+        return _safe_answer(safe, qtype)
     if verdict.action is Action.ALLOW:
         return "the special-use answer of RFC 6761" if verdict.step == 0 else "the upstream's"
     block = snapshot.policy.block_answer
@@ -158,6 +160,13 @@ def _answer(snapshot: Snapshot, verdict: Verdict, qtype: str) -> str:
     if mode == "gateway":
         addresses = {"A": block.ipv4 or "0.0.0.0", "AAAA": block.ipv6 or "no data"}  # noqa: S104
     return addresses.get(qtype, "no data")
+
+
+def _safe_answer(safe: Safe, qtype: str) -> str:
+    if safe.target and qtype in ("A", "AAAA", "CNAME"):
+        return f"CNAME {names.text_of_wire(safe.target)}"
+    found = {"A": safe.ipv4, "AAAA": safe.ipv6}.get(qtype, ())
+    return ", ".join(str(ip_address(packed)) for packed in found) or "no data"
 
 
 def _steps(snapshot: Snapshot, row: Row, key: bytes, mask: int, verdict: Verdict) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,25 @@ def test_the_answer_follows_the_school(tmp_path: Path, mode: str, kind: str, ans
     with (config / "policies/school.yaml").open("a") as file:
         file.write(f"block_answer: {mode}\n")
     assert explain(open_readonly(config, state), "adult.example", qtype=kind)["answer"] == answer
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "answer"),
+    [
+        ("www.tim.example", "A", "CNAME safe.tim.example"), ("www.tim.example", "AAAA", "CNAME safe.tim.example"),
+        ("www.tim.example", "HTTPS", "no data"), ("ya.example", "A", "192.0.2.7"), ("ya.example", "AAAA", "no data"),
+    ],
+)  # fmt: skip
+def test_a_search_host_is_told_with_its_safe_answer(tmp_path: Path, name: str, kind: str, answer: str) -> None:
+    config, state = write_school(tmp_path)
+    with (config / "policies/safesearch.yaml").open("a", encoding="utf-8") as file:
+        file.write('  ya: {name: {vi: Ya, en: Ya}, hosts: [ya.example], modes: {"on": {ipv4: [192.0.2.7]}}}\n')
+    tiers = config / "policies/tiers.yaml"
+    tiers.write_text(
+        re.sub(r"(?m)^  tieu-hoc:$", "  tieu-hoc:\n    safe_search: on", tiers.read_text("utf-8")), "utf-8"
+    )
+    found = explain(open_readonly(config, state), name, qtype=kind)
+    assert (found["action"], found["reason"], found["answer"]) == ("rewrite", "safe_search", answer)
 
 
 # -- addresses --------------------------------------------------------------------------------------------------------
