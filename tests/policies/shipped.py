@@ -14,6 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BLOCKLISTS = ROOT / "blocklists"
 DATA = ROOT.parent / "shared" / "data"
 
+TIERS = ("mam-non", "tieu-hoc", "thcs", "thpt", "staff", "guest")
+PUPILS = ("mam-non", "tieu-hoc", "thcs", "thpt")
+
 
 def service(policy: Policy, wanted: str) -> Service:
     return next(s for s in policy.services if s.id == wanted)
