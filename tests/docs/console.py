@@ -79,7 +79,7 @@ def _nothing(_: str) -> None:
 CHECKED = (
     (re.compile(r"sh deploy/\S+\.sh( |$)"), _script),
     (re.compile(r"python benchmarks/\S+\.py( |$)"), _script),
-    (re.compile(r"sudo (systemctl|cp) "), _unit),
+    (re.compile(r"sudo (systemctl|cp|install) "), _unit),
     (re.compile(r"sudo (-u filterd-update )?/opt/filterd/venv/bin/filterd "), _installed),
     (
         re.compile(
