@@ -1,4 +1,4 @@
-"""The secrets that server cookies and loop probes are made with: new at every start, rolled once a day, never on disk."""
+"""The secrets of server cookies and loop probes: new at every start, rolled once a day, never on disk."""
 
 from __future__ import annotations
 

@@ -210,7 +210,7 @@ class Stream(asyncio.BufferedProtocol):
     def ask(self, packet: bytes, token: object, now: float) -> bytes | None:
         """The reply, or None: it comes later through `reply`. Raises BlockingIOError as `pay` does."""
         client = self.pay(now)
-        reply = self.streams.desk.query(packet, self.label, client.row, (self, token), now)
+        reply = self.streams.desk.query(packet, self.label, client.row, (self, token), now, self.key)
         if reply is None:
             self.waiting += 1
             if self.waiting >= MAX_WAITING and self._transport is not None and not self._paused:

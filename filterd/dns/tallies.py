@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from filterd.core.exchange import TCP
 from filterd.core.forwarder import Forwarder
 from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
 from filterd.dns.hot import HotSelector
-from filterd.dns.streams import Streams
+from filterd.dns.streams import HTTPS, TLS, Streams
 from filterd.dns.udp import UdpListener
 
 Counts = dict[tuple[Any, ...], float]
@@ -70,6 +71,7 @@ def _counters(worker: Parts) -> Counts:
     counts["dropped", "rate_limit"] = clients.limited
     counts["dropped", "unsent"] = sum(udp.unsent for udp in worker.udp)
     counts["dropped", "tcp_refused"] = worker.tcp.refused
+    counts["dropped", "handshake"] = worker.tcp.failed_handshakes
     counts["dropped", "prefix_limit"] = clients.prefix_limited
     counts["dropped", "heavy"] = forwarder.heavy
     counts["slipped",] = sum(udp.slipped for udp in worker.udp)
@@ -92,6 +94,13 @@ def _cookies(forwarder: Forwarder) -> Counts:
     return {("cookies", "good"): cookies.good, ("cookies", "bad"): cookies.bad, ("cookies", "new"): cookies.new}
 
 
+def _connections(worker: Parts) -> dict[str, int]:
+    found = dict.fromkeys((TCP, TLS, HTTPS), 0)
+    for stream in worker.tcp.connections:
+        found[stream.label] += 1
+    return found
+
+
 def _gauges(worker: Parts) -> Counts:
     forwarder = worker.forwarder
     gauges: Counts = {
@@ -100,7 +109,7 @@ def _gauges(worker: Parts) -> Counts:
         ("cache_entries",): len(forwarder.cache),
         ("pending",): forwarder.pending,
         ("clients",): len(worker.clients),
-        ("tcp_connections",): len(worker.tcp.connections),
+        **{("tcp_connections", label): n for label, n in _connections(worker).items()},
     }
     for i, upstream in enumerate(forwarder.upstreams.all):
         transport = forwarder.plan.servers[i].url.partition(":")[0]

@@ -57,7 +57,7 @@ GAUGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "cache_entries": ("filterd_dns_cache_entries", "Answers in the cache, all workers.", ()),
     "pending": ("filterd_dns_pending_questions", "Questions that wait for an upstream.", ()),
     "clients": ("filterd_dns_known_clients", "Client addresses that the workers remember.", ()),
-    "tcp_connections": ("filterd_dns_tcp_connections", "Open TCP connections of clients.", ()),
+    "tcp_connections": ("filterd_dns_tcp_connections", "Open connections of clients.", ("transport",)),
     "upstream_transport": (
         "filterd_dns_upstream_transport",
         "How the upstream is asked.",
