@@ -1,13 +1,9 @@
-"""What must hold of routes, listeners and the box's own name between school.yaml and local.yaml.
-
-Trees in, problems out.
-"""
+"""What must hold of routes and listeners between school.yaml and local.yaml. Trees in, problems out."""
 
 from __future__ import annotations
 
 from filterd.config import crosscheck_local, units
 from filterd.config.across import Report, Trees, below, find, parsed
-from filterd.config.schema_school import BlockAnswer
 from filterd.config.yamltree import Path
 
 SCHOOL, LOCAL = "school.yaml", "local.yaml"
@@ -15,7 +11,7 @@ SCHOOL, LOCAL = "school.yaml", "local.yaml"
 
 def check(trees: Trees, report: Report) -> None:
     """Every mistake, at the place where it stands."""
-    for rule in (_routes, _encrypted, _box_name):
+    for rule in (_routes, _encrypted):
         rule(trees, report)
 
 
@@ -64,17 +60,3 @@ def _collide(one: str, other: str) -> bool:
     same_family = host.startswith("[") == host_2.startswith("[")
     anywhere = {"0.0.0.0", "[::]"}  # noqa: S104  compared, not opened
     return port == port_2 and (host == host_2 or (same_family and bool(anywhere & {host, host_2})))
-
-
-def _box_name(trees: Trees, report: Report) -> None:
-    """The box's own name is answered before anything else, so a record there would be a promise that is not kept."""
-    if SCHOOL not in trees:
-        return
-    answer = trees[SCHOOL].get("block_answer")
-    said = answer.get("box_name", BlockAnswer().box_name) if isinstance(answer, dict) else BlockAnswer().box_name
-    box = parsed(units.domain, said)
-    for path, name, *_ in crosscheck_local.found(trees):
-        if name == box:
-            report(
-                LOCAL, path, f"{name} is the box's own name (school.yaml, block_answer), which has its answer already"
-            )

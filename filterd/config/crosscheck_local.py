@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from filterd.config import records, units
 from filterd.config.across import Report, Trees, find, parsed
 from filterd.config.compile_local import HOST_TTL_S
+from filterd.config.schema_school import BlockAnswer
 from filterd.config.yamltree import Path
 
 FILE = "local.yaml"
@@ -30,8 +31,10 @@ class Found(NamedTuple):
 
 def check(trees: Trees, report: Report) -> None:
     """Every mistake, at the place where it stands."""
-    for rule in (_same_host, _same_record, _aliases):
-        rule(trees, report)
+    _same_host(trees, report)
+    every = list(found(trees))
+    for rule in (_same_record, _aliases, _box_name):
+        rule(trees, every, report)
 
 
 def zones(trees: Trees) -> Iterator[tuple[Path, str]]:
@@ -92,10 +95,10 @@ def _same_host(trees: Trees, report: Report) -> None:
         first.setdefault(name, path)
 
 
-def _same_record(trees: Trees, report: Report) -> None:
+def _same_record(trees: Trees, every: list[Found], report: Report) -> None:
     seen: dict[tuple[str, str, str], Path] = {}
     ttls: dict[tuple[str, str], int] = {}
-    for path, name, kind, text, ttl_s in found(trees):
+    for path, name, kind, text, ttl_s in every:
         first = seen.setdefault((name, kind, text), path)
         if first != path:
             report(FILE, path, f"the same {kind} of {name} stands in line {trees[FILE].line(first)} already")
@@ -104,11 +107,11 @@ def _same_record(trees: Trees, report: Report) -> None:
             report(FILE, path, f"another {kind} of {name} has the ttl {other}s; one ttl for all of them (RFC 2181)")
 
 
-def _aliases(trees: Trees, report: Report) -> None:
+def _aliases(trees: Trees, every: list[Found], report: Report) -> None:
     """A CNAME stands alone at its name (RFC 1034 section 3.6.2), and leads to an end."""
     aliases: Aliases = {}
     others: Aliases = {}
-    for path, name, kind, text, _ in found(trees):
+    for path, name, kind, text, _ in every:
         if kind != "CNAME":
             others.setdefault(name, (path, kind))
         elif name in aliases and aliases[name][1] != text:
@@ -135,3 +138,15 @@ def _follow(aliases: Aliases, name: str, target: str, path: Path, report: Report
         report(FILE, path, f"the CNAMEs go round: {' -> '.join([*chain, name])}")
     elif len(chain) > MAX_CHAIN:
         report(FILE, path, f"more than {MAX_CHAIN} CNAMEs in a row; point {name} at the last of them")
+
+
+def _box_name(trees: Trees, every: list[Found], report: Report) -> None:
+    """The box's own name is answered before anything else, so a record there would be a promise that is not kept."""
+    if "school.yaml" not in trees:
+        return  # that file could not be read, and says so
+    answer = trees["school.yaml"].get("block_answer")
+    said = answer.get("box_name", BlockAnswer().box_name) if isinstance(answer, dict) else BlockAnswer().box_name
+    box = parsed(units.domain, said)
+    for path, name, *_ in every:
+        if name == box:
+            report(FILE, path, f"{name} is the box's own name (block_answer in school.yaml) and has its answer already")

@@ -67,18 +67,8 @@ def test_what_holds_together_is_fine(text):
             "newly_seen: {category: gamse, days: 7}",
             "newly_seen.category: 'gamse' is not a category; did you mean 'games'",
         ),
-        (
-            "block_answer: {box_name: may-in.truong.lan}",
-            "local.yaml:3 hosts.may-in.truong.lan[0]: may-in.truong.lan is",
-        ),
     ],
 )
 def test_what_does_not_is_told(text, message):
     (found,) = school(text)
     assert message in found
-
-
-def test_a_record_at_the_box_s_usual_name_is_told_too(monkeypatch):
-    monkeypatch.setitem(configs.FILES, "policies/local.yaml", "hosts: {loc.filterd.internal: 10.0.0.1}\n")
-    (found,) = complaints()
-    assert "is the box's own name (school.yaml, block_answer), which has its answer already" in found

@@ -86,3 +86,21 @@ def test_every_alias_of_a_round_is_told():
 )
 def test_what_the_schema_complains_about_is_passed_over(text):
     assert local(text) == []
+
+
+def test_a_record_at_the_box_s_own_name_would_never_be_heard():
+    (found,) = local("hosts:\n  loc.filterd.internal: [10.0.0.1]\n")
+    assert "local.yaml:2 hosts.loc.filterd.internal[0]: loc.filterd.internal is the box's own name" in found
+
+
+@pytest.mark.parametrize(("box", "told"), [("a.lan", 1), ("b.lan", 0), ("null", 0)])
+def test_the_box_s_name_is_the_one_in_school_yaml(box, told):
+    school = configs.FILES["policies/school.yaml"] + f"block_answer: {{box_name: {box}}}\n"
+    with mock.patch.dict(configs.FILES, {"policies/school.yaml": school}):
+        assert len(local("hosts: {a.lan: 10.0.0.1}\n")) == told
+
+
+def test_a_school_yaml_that_cannot_be_read_hides_the_rule():
+    with mock.patch.dict(configs.FILES):
+        del configs.FILES["policies/school.yaml"]
+        assert local("hosts: {loc.filterd.internal: 10.0.0.1}\n") == []
