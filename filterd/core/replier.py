@@ -97,6 +97,9 @@ class Replier:
             if isinstance(told, Verdict):
                 return self.blocked(asked, told, answer, entry.expires, now)
             answer = told
+            if answer is not entry.answer and not answer.counts[0]:  # nothing is left of an HTTPS answer
+                reply = replies.addresses(asked.query, verdict.ttl_s, ())
+                return self.finish(asked, verdict, reply, entry.expires)
         elapsed_s = int(now - entry.stored)
         cap_s = verdict.ttl_s
         if asked.snapshot.matrix.valid_until is not None:

@@ -207,6 +207,11 @@ def test_a_pupils_https_record_has_no_ech_no_h3_and_no_private_hint():
     assert 'ipv4hint="198.51.100.7"' in record_text
 
 
+def test_an_https_answer_of_which_nothing_is_left_has_an_soa_to_live_by():
+    heard = Story(stripping()).cached(query("www.example.org", HTTPS), https(mandatory=b"\0\5", alpn=b"\2h2", ech=ECH))
+    assert (rcode(heard), sections(heard), len(parsed(heard).authority)) == ("NOERROR", [], 1)
+
+
 def test_staff_keep_ech_and_h3():
     heard = Story(stripping()).cached(query("www.example.org", HTTPS), https(**FULL), place="staff-room")
     assert "ech" in sections(heard)[0]
