@@ -70,7 +70,7 @@ class Streams:
 
 class Stream(asyncio.BufferedProtocol):
     """One client's connection. A protocol reads its bytes in `received`, asks with `ask`, and gets late answers by
-    `reply`, which begins with `answered` and ends with `settled`.
+    `reply`, which ends with `answered`.
     """
 
     label = TCP
@@ -117,6 +117,8 @@ class Stream(asyncio.BufferedProtocol):
             return now - self.last > LINGER_S
         if self.message_since is not None and now - self.message_since > MESSAGE_S:
             return True
+        if self.waiting:  # our answers may take their time, however crowded it is
+            idle_s = max(idle_s, MESSAGE_S)
         return now - self.last > idle_s or (not self._asked and now - self.started > FIRST_S)
 
     def eof_received(self) -> bool:

@@ -148,3 +148,39 @@ def test_what_has_ended_or_is_refused_owes_nothing() -> None:
         await until(lambda: not client.tcp)
 
     serve(story, policy)
+
+
+def test_crowded_or_not_an_answer_that_is_under_way_is_waited_for() -> None:
+    policy = schools.with_limits(tcp_connections=2, tcp_idle_s=5)
+    with Upstream() as upstream:
+        upstream.held.add("example.org")
+
+        async def story(parts: Parts, server: Streams, port: int) -> None:
+            waits, idles = await connect(port), await connect(port)
+            waits[1].write(asking("example.org", 7))
+            await until(lambda: upstream.asked("example.org") and len(server.connections) == 2)
+            server.sweep(parts.loop.time() + 3)
+            await until(lambda: len(server.connections) == 1)
+            upstream.release("example.org")
+            assert (await message(waits[0]))[:2] == b"\0\7"
+            await hang_up(waits, idles)
+
+        serve(story, policy, upstreams=(upstream.url,))
+
+
+def test_a_cookie_is_bound_to_the_address_over_tcp_too() -> None:
+    cookie = b"\0\0\x29\x04\xd0\0\0\0\0\0\x0c\0\x0a\0\x08" + b"12345678"
+
+    async def story(parts: Parts, _: Streams, port: int) -> None:
+        parts.forwarder.use_secrets((bytes(range(16)),))
+        found = set()
+        for source in ("127.0.31.7", "127.0.31.8"):
+            reader, writer = await connect(port, source)
+            writer.write(framed(schools.query("adult.example", edns=cookie)))
+            reply = await message(reader)
+            at = reply.index(b"12345678")
+            found.add(reply[at + 16 : at + 24])
+            await hang_up((reader, writer))
+        assert len(found) == 2
+
+    serve(story)
