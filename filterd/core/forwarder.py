@@ -2,113 +2,49 @@
 
 The shell calls `query` with a client's packet and gets a reply, None (silence, or the reply comes later), or an
 `Exchange` to send upstream; what is in `extra` then is to be sent too. It calls `response` with what came back, and
-`tick` when `deadline` has passed. How an answer becomes a reply is `replier`'s. Nothing here raises on any bytes. Times
-are monotonic seconds; only `wall` is the clock of the timetable. `noise(n)` gives n random bytes.
+`tick` when `deadline` has passed (`asker`). How an answer becomes a reply is `replier`'s. Nothing here raises on any
+bytes. Times are monotonic seconds; only `wall` is the clock of the timetable.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from filterd.core import loops, replies, special, wire
-from filterd.core.cache import AnswerCache, Entry
+from filterd.core import loops, replies, wire
+from filterd.core.asker import Asker
 from filterd.core.cookies import Cookies
 from filterd.core.decide import decide
-from filterd.core.exchange import UDP, Asked, Exchange, cache_key, exchange_for, probe_of
+from filterd.core.exchange import UDP, Asked, Exchange, cache_key
 from filterd.core.matrix import CATEGORY, Row, Safe
-from filterd.core.names import closest, key_of_wire
-from filterd.core.replier import FOREVER, UNUSUAL_FLAGS, UNUSUAL_TYPES, Replier
+from filterd.core.names import key_of_wire
+from filterd.core.replier import FOREVER, UNUSUAL_FLAGS, UNUSUAL_TYPES
 from filterd.core.servers import Plan
 from filterd.core.snapshot import Snapshot
-from filterd.core.upstreams import NOBODY, Upstreams
 from filterd.core.verdict import Action, Reason
-from filterd.core.wire import Answer
 from filterd.errors import WireError
 
-ATTEMPT_S: Final = 0.6  # then the next upstream is asked too
-ATTEMPTS: Final = 3  # upstream packets per question at most, not counting TCP after a truncated reply
-BUDGET_S: Final = 2.0  # no attempt begins that could end later than this after the first
-MAX_STRAYS: Final = 3  # packets with the right id and another question; then somebody is guessing, so go on over TCP
-FAILURE_S: Final = 1.0  # a failed question is not asked again so soon (RFC 9520 section 3.2), then twice as long...
-FAILURE_MAX_S: Final = 30.0
-MAX_FAILURES: Final = 4096
 MAX_WAITERS: Final = 512  # clients that share one upstream question
 PREFETCH: Final = 10  # an answer that is asked for in the last tenth of its life is fetched anew...
 PREFETCH_LIFE_S: Final = 10.0  # ...if that life is worth it
-# Reading an answer of 64 KiB takes milliseconds. Beyond this many bytes a second in such answers, they count as failed.
-HEAVY_BYTES: Final = 8192
-HEAVY_PER_S: Final = 2 << 20
-NOISE_BYTES: Final = 4096
 NO_TIER: Final = "none"
-_USABLE = (wire.NOERROR, wire.NXDOMAIN)
-
-Send = tuple[Any, bytes]  # reply_to, reply
 
 
-class Forwarder(Replier):
-    """One worker's forwarder. The answer cache outlives every snapshot; the memo belongs to one."""
+class Forwarder(Asker):
+    """One worker's forwarder: the clients' side. The memo belongs to one snapshot."""
 
     def __init__(
         self, snapshot: Snapshot, plan: Plan, wall: Callable[[], float], noise: Callable[[int], bytes]
     ) -> None:
-        self.cache = AnswerCache(snapshot.policy.limits.cache_bytes)
-        super().__init__(snapshot, wall)
-        self.extra: list[Exchange] = []
+        super().__init__(snapshot, plan, wall, noise)
         self.cookies: Cookies | None = None
         self.cache_hits = self.cache_misses = self.coalesced = self.memo_recalls = 0
-        self.hedged = self.prefetched = self.strays = self.heavy = self.loops = 0
-        self._secrets: tuple[bytes, ...] = ()
-        self._pending: dict[bytes, Exchange] = {}
-        self._due: deque[tuple[float, Exchange]] = deque()
-        self._hedges: deque[tuple[float, Exchange]] = deque()
-        self._failures: dict[bytes, tuple[float, float]] = {}  # until when, and for how long
-        self._source = noise
-        self._noise = b""
-        self._noise_at = 0
-        self._heavy_left = float(HEAVY_PER_S)
-        self._heavy_at = 0.0
-        self._plan_upstreams(plan)
-
-    def use(self, snapshot: Snapshot) -> None:
-        super().use(snapshot)
-        self.cache.limit_bytes = self.limits.cache_bytes
 
     def use_secrets(self, secrets: tuple[bytes, ...]) -> None:
         """What server cookies and loop probes are made with; the first is the current one."""
         if secrets != self._secrets:
             self._secrets = secrets
             self.cookies = Cookies(secrets) if secrets else None
-
-    def use_upstreams(self, plan: Plan) -> None:
-        """Another set of upstreams, all of unknown health; what waits for the old ones is asked again by time-out."""
-        for _, exchange in self._due:
-            exchange.upstream = NOBODY
-            exchange.tried = []
-            exchange.hedged = False
-            exchange.done = exchange.done or not exchange.key
-        self._hedges.clear()
-        self._failures.clear()
-        self._plan_upstreams(plan)
-        for _, exchange in self._due:
-            if exchange.key:
-                exchange.route = self._route(exchange.key)
-
-    def _plan_upstreams(self, plan: Plan) -> None:
-        self.plan = plan
-        # One zone's dead server must not take the places of all other questions.
-        share = 1 if len(plan.routes) == 1 else 2
-        self.upstreams = Upstreams(len(plan.servers), max(self.limits.pending // share, 1))
-        self._default = plan.routes[b""]
-        self._routed = len(plan.routes) > 1
-
-    @property
-    def pending(self) -> int:
-        """Questions that wait for an upstream."""
-        return len(self._pending)
-
-    # -- from clients ---------------------------------------------------------------------------------------------
 
     def query(
         self, packet: bytes, transport: str, row: Row | None, reply_to: object, now: float, client: bytes = b""
@@ -215,313 +151,3 @@ class Forwarder(Replier):
         exchange = self._ask(key, first, now, route)
         exchange.waiters.append(asked)
         return exchange
-
-    def _route(self, key: bytes) -> tuple[int, ...]:
-        """The upstreams for the name in a cache key."""
-        zone = closest(key_of_wire(key), self.plan.routes)
-        return self.plan.routes[zone or b""]
-
-    def _ask(self, key: bytes, first: int, now: float, route: tuple[int, ...]) -> Exchange:
-        upstream = self.upstreams.all[first]
-        noise = self._some_noise(len(key) - 5) if upstream.keeps_case and self.plan.mixed[first] else None
-        exchange = exchange_for(key, first, now, route, noise)
-        self._pending[key] = exchange
-        self.upstreams.sent(first)
-        self._wait(exchange, now)
-        if len(route) > 1:
-            exchange.hedge_at = now + self.upstreams.hedge_after_s(first)
-            self._hedges.append((exchange.hedge_at, exchange))
-        return exchange
-
-    def _prefetch(self, key: bytes, now: float) -> None:
-        """Ask for a popular name before its answer runs out, so that nobody has to wait."""
-        route = self._route(key) if self._routed else self._default
-        first = self.upstreams.first(route)
-        if first is None or key in self._pending or len(self._pending) * 2 > self.limits.pending:
-            return
-        failure = self._failures.get(key)
-        if failure is None or failure[0] <= now:
-            self.prefetched += 1
-            self.extra.append(self._ask(key, first, now, route))
-
-    def _some_noise(self, size: int) -> bytes:
-        at = self._noise_at
-        if at + size > len(self._noise):
-            self._noise, at = self._source(NOISE_BYTES), 0
-        self._noise_at = at + size
-        return self._noise[at : at + size]
-
-    def _wait(self, exchange: Exchange, now: float) -> None:
-        exchange.sent = now
-        exchange.due = now + ATTEMPT_S
-        self._due.append((exchange.due, exchange))
-
-    # -- from upstreams -------------------------------------------------------------------------------------------
-
-    def response(
-        self, exchange: Exchange, packet: bytes, now: float, upstream: int | None = None, tcp: bool = False
-    ) -> list[Send] | Exchange | None:
-        """What an upstream (None: the one asked last) sent for `exchange`, over UDP or `tcp`: replies for its clients;
-        the exchange again if it must be sent anew (over TCP when its `tcp` is set); None if the packet is not the
-        answer, so go on waiting (RFC 5452 section 4).
-        """
-        if exchange.done:
-            return None
-        if upstream is None:
-            upstream = exchange.upstream
-        end = wire.HEADER_BYTES + len(exchange.question)
-        if len(packet) < end:
-            return self.stray(exchange, now)
-        if packet[wire.HEADER_BYTES : end] != exchange.question:
-            mismatch = self._other_case(exchange, packet[wire.HEADER_BYTES : end], upstream, tcp)
-            if mismatch is None:
-                return self.stray(exchange, now)
-            if mismatch:
-                return self._over_tcp(exchange, now)
-        elif exchange.mixed and not tcp:
-            self.upstreams.kept_case(upstream, True)
-        header = wire.read_header(packet)
-        flags = header[1]
-        if not flags & wire.QR or flags & wire.OPCODE_MASK or header[2] != 1:
-            return self.stray(exchange, now)
-        rcode = flags & wire.RCODE_MASK
-        if not exchange.key:
-            return self._probed(exchange, packet, upstream, rcode, now)
-        late = upstream != exchange.upstream  # another is being asked by now
-        if flags & wire.TC:
-            self._heard(exchange, upstream, now)
-            if late:
-                return None
-            if tcp:
-                return self._failed(exchange, now)
-            return None if exchange.tcp else self._over_tcp(exchange, now)  # None: the same packet once more
-        if len(packet) > HEAVY_BYTES and not self._affords(len(packet), now):
-            return None if late else self._finally(exchange, now)
-        answer = _read(packet, end, header) if rcode in _USABLE else None
-        if answer is None:
-            self.upstreams.spoilt(upstream, now)
-            return None if late else self._failed(exchange, now)
-        self._heard(exchange, upstream, now)
-        if exchange.hedged and upstream != exchange.tried[0]:
-            self.upstreams.overtaken(exchange.tried[0], exchange.since, now)
-        if self._failures:
-            self._failures.pop(exchange.key, None)
-        ttl_s = self._lifetime(answer)
-        entry = self.cache.put(exchange.key, answer, now, ttl_s) if ttl_s > 0 else Entry(answer, now, now, 0)
-        return [(asked.reply_to, self.answered(asked, entry, now)) for asked in self._close(exchange)]
-
-    def _heard(self, exchange: Exchange, upstream: int, now: float) -> None:
-        first = upstream != exchange.upstream or exchange.hedged
-        if self.upstreams.answered(upstream, now - (exchange.since if first else exchange.sent), now):
-            self._failures.clear()
-
-    def _affords(self, size: int, now: float) -> bool:
-        """Whether there is time to read a large answer."""
-        earned = (now - self._heavy_at) * HEAVY_PER_S
-        self._heavy_left = min(self._heavy_left + earned, 2.0 * HEAVY_PER_S)
-        self._heavy_at = now
-        if self._heavy_left < 0:
-            self.heavy += 1
-            return False
-        self._heavy_left -= size
-        return True
-
-    def _other_case(self, exchange: Exchange, question: bytes, upstream: int, tcp: bool) -> bool | None:
-        """A question that is not the one asked, byte for byte: None if it is another; else whether to doubt it."""
-        if not exchange.mixed or question.lower() != exchange.question.lower():
-            return None
-        if not exchange.key:
-            return False
-        keeps = upstream != NOBODY and self.upstreams.all[upstream].keeps_case
-        self.upstreams.kept_case(upstream, False)
-        return keeps and not tcp and not exchange.tcp
-
-    def _probed(self, exchange: Exchange, packet: bytes, index: int, rcode: int, now: float) -> list[Send]:
-        """The answer to a probe: is it well, does it lead back to us, does it keep the case of names?"""
-        exchange.done = True
-        self.upstreams.settled(exchange.tried)
-        if index == NOBODY:
-            return []
-        looping = bool(self._secrets) and loops.came_back(self._secrets, exchange.question, packet)
-        self.loops += self.upstreams.looped(index, looping, now)
-        self.upstreams.all[index].keeps_case = packet[wire.HEADER_BYTES :].startswith(exchange.question)
-        if rcode in _USABLE or index not in self._default:
-            if self.upstreams.answered(index, now - exchange.sent, now):
-                self._failures.clear()
-        else:
-            self.upstreams.spoilt(index, now, probe=True)
-        return []
-
-    def stray(self, exchange: Exchange, now: float) -> list[Send] | Exchange | None:
-        """A packet that came to an exchange and is not its answer. After a few of them, somebody is guessing."""
-        self.strays += 1
-        exchange.strays += 1
-        if exchange.strays != MAX_STRAYS or exchange.tcp or exchange.done or not exchange.key:
-            return None
-        return self._over_tcp(exchange, now)
-
-    def _over_tcp(self, exchange: Exchange, now: float) -> list[Send] | Exchange:
-        if exchange.upstream == NOBODY:
-            return self._failed(exchange, now)
-        exchange.tcp = True
-        if self._in_budget(exchange, now):
-            self._wait(exchange, now)
-        return exchange
-
-    def _lifetime(self, answer: Answer) -> int:
-        limits = self.limits
-        if answer.negative:
-            return min(answer.ttl_s, limits.max_ttl_s, limits.max_negative_ttl_s)
-        return max(min(answer.ttl_s, limits.max_ttl_s), limits.min_ttl_s)
-
-    def _failed(self, exchange: Exchange, now: float) -> list[Send] | Exchange:
-        """An upstream gave no usable answer: the next one, else stale, else SERVFAIL."""
-        other = self.upstreams.other(exchange.route, exchange.tried)
-        if other is not None and self._in_budget(exchange, now):
-            return self._again(exchange, other, now)
-        if exchange.hedged:  # the other one may still answer
-            exchange.hedged = False
-            return []
-        return self._finally(exchange, now)
-
-    def _finally(self, exchange: Exchange, now: float) -> list[Send]:
-        if exchange.waiters:
-            if len(self._failures) >= MAX_FAILURES:
-                self._failures.clear()
-            before = self._failures.get(exchange.key)
-            pause_s = min(before[1] * 2, FAILURE_MAX_S) if before is not None else FAILURE_S
-            self._failures[exchange.key] = (now + pause_s, pause_s)
-        waiters = self._close(exchange)
-        return [(asked.reply_to, self._give_up(asked, exchange.key, now, exchange.route)) for asked in waiters]
-
-    def _in_budget(self, exchange: Exchange, now: float) -> bool:
-        return len(exchange.tried) < ATTEMPTS and now + ATTEMPT_S <= exchange.since + BUDGET_S
-
-    def _again(self, exchange: Exchange, upstream: int, now: float) -> Exchange:
-        exchange.upstream = upstream
-        exchange.tried.append(upstream)
-        self.upstreams.sent(upstream)
-        exchange.tcp = False
-        self._wait(exchange, now)
-        return exchange
-
-    def _close(self, exchange: Exchange) -> list[Asked]:
-        """End an exchange, also in what waits for a time-out, so that nothing of it is kept; gives its waiters."""
-        exchange.done = True
-        self._pending.pop(exchange.key, None)
-        self.upstreams.settled(exchange.tried)
-        due = self._due
-        while due and due[0][1].done:
-            due.popleft()
-        hedges = self._hedges
-        while hedges and hedges[0][1].done:
-            hedges.popleft()
-        return exchange.waiters
-
-    def _give_up(self, asked: Asked, key: bytes, now: float, route: tuple[int, ...]) -> bytes:
-        """A stale answer under today's policy (RFC 8767), else SERVFAIL with the reason."""
-        entry = self.cache.get(key)
-        if entry is not None and now < entry.expires + self.limits.stale_s:
-            return self.stale(asked, entry, now)
-        code, why = replies.EDE_NETWORK, "filterd: the upstream failed"
-        if self.upstreams.all_down(route):
-            code, why = replies.EDE_NO_UPSTREAM, "filterd: no upstream answers"
-            if route and all(self.upstreams.all[i].looping for i in route):
-                why = "filterd: the upstream leads back to this box"
-        reply = replies.error(asked.query, wire.SERVFAIL, code, why, asked.transport == UDP)
-        return self.finish(asked, asked.verdict, reply, 0.0)
-
-    # -- time -----------------------------------------------------------------------------------------------------
-
-    def deadline(self) -> float | None:
-        """When `tick` wants to be called next."""
-        moments = [each[0][0] for each in (self._due, self._hedges) if each]
-        probe = self.upstreams.next_probe()
-        if probe is not None:
-            moments.append(probe)
-        return min(moments, default=None)
-
-    def tick(self, now: float) -> tuple[list[Send], list[Exchange]]:
-        """Replies that can wait no longer, and exchanges to send: further attempts, hedges and probes."""
-        sends: list[Send] = []
-        exchanges: list[Exchange] = []
-        while self._hedges and self._hedges[0][0] <= now:
-            _, exchange = self._hedges.popleft()
-            if self._hedge(exchange, now):
-                exchanges.append(exchange)
-        while self._due and self._due[0][0] <= now:
-            due, exchange = self._due.popleft()
-            if exchange.done or exchange.due != due:  # answered, or asked again since
-                continue
-            outcome = self._timed_out(exchange, now)
-            if isinstance(outcome, Exchange):
-                exchanges.append(outcome)
-            else:
-                sends += outcome
-        for index in self.upstreams.due_probes(now):
-            exchanges.append(self._probe(index, now))
-        return sends, exchanges
-
-    def _hedge(self, exchange: Exchange, now: float) -> bool:
-        """Ask a second upstream where the first is slow; whichever answers first is heard."""
-        if exchange.done or exchange.tcp or len(exchange.tried) != 1 or not self._in_budget(exchange, now):
-            return False
-        other = self.upstreams.hedge(exchange.route, exchange.tried)
-        if other is None:
-            return False
-        self.hedged += 1
-        self._again(exchange, other, now)
-        exchange.hedged = True
-        return True
-
-    def _probe(self, index: int, now: float) -> Exchange:
-        """A probe: of a resolver with a name that only we know, of a zone's own server with that zone."""
-        if index in self._default:
-            noise = self._some_noise(8)
-            question = loops.question(self._secrets[0] if self._secrets else noise, noise)
-            probe = probe_of(index, now, loops.in_mixed_case(question, self._some_noise(len(question))))
-            probe.mixed = True
-        else:
-            zone = next(zone for zone, route in self.plan.routes.items() if index in route)
-            probe = probe_of(index, now, special.soa_question(zone))
-        self.upstreams.sent(index)
-        self._wait(probe, now)
-        return probe
-
-    def unreachable(self, exchange: Exchange, now: float, ours: bool = False) -> list[Send] | Exchange:
-        """The shell could not send, or the upstream's port is closed (ICMP): as good as no answer. `ours`: for want of
-        something of our own, such as a socket, which says nothing about the upstream.
-        """
-        if exchange.done:
-            return []
-        if not ours:
-            self.upstreams.failed(exchange.upstream, now)
-        if not exchange.key:
-            return self._probe_lost(exchange)
-        return self._failed(exchange, now)
-
-    def _timed_out(self, exchange: Exchange, now: float) -> list[Send] | Exchange:
-        self.upstreams.failed(exchange.upstream, now, exchange.sent)
-        if exchange.hedged:
-            self.upstreams.failed(exchange.tried[0], now, exchange.since)
-            exchange.hedged = False
-        if not exchange.key:
-            return self._probe_lost(exchange)
-        if self._in_budget(exchange, now):
-            # Perhaps only a packet was lost: even a lone upstream is asked once more.
-            again = self.upstreams.after_silence(exchange.route, exchange.tried)
-            if again is not None:
-                return self._again(exchange, again, now)
-        return self._finally(exchange, now)
-
-    def _probe_lost(self, exchange: Exchange) -> list[Send]:
-        exchange.done = True
-        self.upstreams.settled(exchange.tried)
-        return []
-
-
-def _read(packet: bytes, end: int, header: wire.Header) -> Answer | None:
-    try:
-        return wire.read_answer(packet, end, header)
-    except WireError:
-        return None

@@ -7,8 +7,9 @@ import logging
 from time import monotonic
 from typing import Final, Protocol
 
+from filterd.core.asker import Send
 from filterd.core.exchange import Exchange
-from filterd.core.forwarder import Forwarder, Send
+from filterd.core.forwarder import Forwarder
 from filterd.core.matrix import Row
 from filterd.dns.hot import HotSelector
 

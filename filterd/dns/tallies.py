@@ -73,7 +73,7 @@ def _counters(worker: Parts) -> Counts:
     counts["dropped", "tcp_refused"] = worker.tcp.refused
     counts["dropped", "handshake"] = worker.tcp.failed_handshakes
     counts["dropped", "prefix_limit"] = clients.prefix_limited
-    counts["dropped", "heavy"] = forwarder.heavy
+    counts["dropped", "heavy"] = forwarder.heavy.refused
     counts["slipped",] = sum(udp.slipped for udp in worker.udp)
     counts |= _cookies(forwarder)
     counts["faults",] = worker.desk.faults + worker.hot.faults

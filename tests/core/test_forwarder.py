@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from filterd.core.asker import ATTEMPT_S, ATTEMPTS
 from filterd.core.cache import Memo
 from filterd.core.exchange import TCP, UDP, Exchange
-from filterd.core.forwarder import ATTEMPT_S, ATTEMPTS, MAX_WAITERS
+from filterd.core.forwarder import MAX_WAITERS
 from filterd.core.overrides import Override
 from filterd.core.policy import Rules
 from tests import schools

@@ -15,8 +15,9 @@ import dns.exception
 import dns.message
 
 from filterd.core import wire
+from filterd.core.asker import BUDGET_S, Send
 from filterd.core.exchange import Exchange
-from filterd.core.forwarder import BUDGET_S, Forwarder, Send
+from filterd.core.forwarder import Forwarder
 from filterd.core.policy import BlockAnswer
 from filterd.core.servers import plan
 from filterd.core.snapshot import Snapshot

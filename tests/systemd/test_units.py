@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from filterd.core.forwarder import ATTEMPTS
+from filterd.core.asker import ATTEMPTS
 from filterd.core.policy import Limits
 from tests.systemd.units import ENCRYPTED_CONF, ENCRYPTED_SOCKET, SERVICE, SOCKET, SYSTEMD, value, values
 

@@ -8,8 +8,8 @@ import os
 import pytest
 
 from filterd.core import loops
+from filterd.core.asker import ATTEMPT_S, FAILURE_MAX_S, FAILURE_S, HEAVY_PER_S, MAX_STRAYS
 from filterd.core.exchange import Exchange
-from filterd.core.forwarder import ATTEMPT_S, FAILURE_MAX_S, FAILURE_S, HEAVY_PER_S, MAX_STRAYS
 from filterd.core.policy import Route, Upstream
 from filterd.core.servers import plan
 from filterd.core.upstreams import CHECK_S, HEDGE_MIN_S, PROBE_S
@@ -363,7 +363,7 @@ def test_reading_large_answers_may_take_a_part_of_each_second_only():
         story.answer(exchange, packet, tcp=True)
         codes.append(n in story.heard and rcode(story.heard[n][0]))
     assert codes[0] == "NOERROR"
-    assert story.forwarder.heavy > 0
+    assert story.forwarder.heavy.refused > 0
     story.passes(2.5)
     exchange = story.ask(query("later.example"), transport="tcp", who="later")
     story.answer(exchange, reply(exchange.question, large), tcp=True)
