@@ -25,14 +25,15 @@ from filterd.core.policy import Limits
 from filterd.dns.buckets import Bucket, Prefixes
 from filterd.errors import WireError
 
-LUMP: Final = 32  # tokens a client takes at once
+FIRST_LUMP: Final = 4  # tokens a client takes at once at first; then twice as many each time, up to LUMP
+LUMP: Final = 64
 _COOKIE: Final = b"\0\x0a\0\x18"  # an option with a server cookie of our size: what has none is not read to find one
 
 
 class Client:
     """`tokens` are in hand; `Clients.refill` gives more when they have run out, so there is no sum per packet."""
 
-    __slots__ = ("bucket", "memo", "place", "prefix", "reserve", "row", "seen", "tcp", "tokens")
+    __slots__ = ("bucket", "lump", "memo", "place", "prefix", "reserve", "row", "seen", "tcp", "tokens")
 
     def __init__(
         self, row: Row | None, place: int | None, memo: Replies, bucket: Bucket, prefix: Bucket, seen: int
@@ -41,6 +42,7 @@ class Client:
         self.place = place
         self.memo = memo
         self.tokens = 0
+        self.lump = FIRST_LUMP
         self.bucket = bucket
         self.prefix = prefix  # shared with its neighbours
         self.reserve: Bucket | None = None  # for when it is proven to be there
@@ -153,7 +155,7 @@ class Clients:
             client.tokens += paid
             bucket.saved = saved = saved - paid
         if client.tokens == 0:
-            lump = min(int(saved), LUMP)
+            lump = min(int(saved), client.lump)
             if lump and not proven:
                 prefix = client.prefix
                 left = prefix.fill(now, limits.prefix_queries_per_second, limits.prefix_burst)
@@ -162,6 +164,8 @@ class Clients:
             if lump:
                 bucket.saved = saved - lump
                 client.tokens = lump - 1
+                if client.lump < LUMP:
+                    client.lump *= 2
                 return True
             return proven and self._draw(client, now, limits)
         return False
