@@ -20,14 +20,14 @@ def encode(message: dict[str, Any]) -> bytes:
 
 
 def receive_one(sock: socket.socket) -> dict[str, Any] | None:
-    """Wait for one message on a blocking socket; None if the other end is gone."""
-    parts = bytearray()
-    while not parts.endswith(b"\n"):
-        chunk = sock.recv(65536)
-        if not chunk:
+    """Wait for one message on a blocking socket; None if the other end is gone. What follows it stays in the socket."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        ahead = sock.recv(65536, socket.MSG_PEEK)
+        if not ahead:
             return None
-        parts += chunk
-    message: dict[str, Any] = json.loads(parts.splitlines()[-1])
+        line += sock.recv(ahead.find(b"\n") + 1 or len(ahead))
+    message: dict[str, Any] = json.loads(line)
     return message
 
 

@@ -12,10 +12,11 @@ from filterd.dns import channel
 from filterd.dns.channel import Channel, encode, receive_one
 
 
-def test_a_blocking_reader_gets_the_last_of_what_was_sent() -> None:
+def test_a_blocking_reader_gets_one_message_and_leaves_the_rest() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(encode({"n": 1}) + encode({"n": 2}))
+        assert receive_one(ours) == {"n": 1}
         assert receive_one(ours) == {"n": 2}
 
 
