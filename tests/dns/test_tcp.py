@@ -13,7 +13,7 @@ import pytest
 
 from filterd.core.policy import Limits, Policy
 from filterd.dns import streams, tcp
-from filterd.dns.clients import LUMP
+from filterd.dns.clients import FIRST_LUMP
 from filterd.dns.streams import Streams
 from filterd.dns.tcp import Connection
 from tests import schools
@@ -185,7 +185,7 @@ def test_a_large_reply_counts_as_several_queries(monkeypatch: pytest.MonkeyPatch
         size = len(await message(reader))
         client = parts.clients.find(bytes((127, 0, 31, 7)), 0.0)
         assert client is not None
-        assert client.tokens == LUMP - 1 - size // 10
+        assert client.tokens == FIRST_LUMP - 1 - size // 10
         await hang_up((reader, writer))
 
     serve(story)
