@@ -1,0 +1,88 @@
+"""A thousand idle TCP clients and five thousand pipelined queries a second, while UDP is asked and timed."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import time
+from collections.abc import Iterator
+
+from lib import mix
+from lib.promises import stage
+from lib.promises.lines import Line, Size
+from lib.promises.stage import FILES, SOURCES, Backend
+from tests.running import Server, framed, receive
+
+ADDRESSES, EACH, BUSY = 50, 20, 50
+RATE, AT_ONCE = 5_000, 50
+UDP_RATE = 1_000
+
+
+def run(size: Size) -> Iterator[Line]:
+    seconds, each = size.seconds(8.0, 1.0), size.of(EACH, 2)
+    with Backend() as upstream, stage.serving(upstream.url, more="") as server, contextlib.ExitStack() as stack:
+        stage.warm(server)
+        quiet = [_udp(server, seconds / 4).finish().latency_ms(0.99) for _ in range(2)]
+        watched = stage.Watched(server)
+        clients = [
+            stack.enter_context(server.connect(f"127.0.{100 + i % 10}.{10 + i // 10}", within_s=10))
+            for i in range(ADDRESSES)
+            for _ in range(each)
+        ]
+        _everyone(clients)
+        udp = _udp(server, seconds)
+        answered, took_s, slowest_s = _pipelined(clients[:: max(1, len(clients) // BUSY)], seconds, watched)
+        told = udp.finish()
+        alive = _everyone(clients)
+        watched.during(0.1)
+    growth_mb = watched.most_mb - watched.before_mb
+    done = f"{len(clients):,} clients from {ADDRESSES} addresses, {AT_ONCE} pipelined at a time for {seconds:g} s"
+    figure = f"{alive:,} of {len(clients):,} answered at the end; {answered / took_s:,.0f} pipelined queries/s, all "
+    figure += f"answered, slowest batch {slowest_s * 1e3:.0f} ms"
+    enough = answered / took_s >= 0.95 * RATE
+    yield Line("tcp, answered", done, figure, f"all, {RATE:,}/s", alive == len(clients) and enough)
+    yield Line("tcp, memory", done, f"worker's private memory +{growth_mb:.1f} MB", "<= 60 MB", growth_mb <= 60)
+    figure = f"{told.lost} lost of {told.sent:,}, p99 {told.latency_ms(0.99):.2f} ms (alone {min(quiet):.2f} ms)"
+    met = told.lost == 0 and told.latency_ms(0.99) <= 5
+    yield Line("tcp, UDP meanwhile", f"{UDP_RATE:,} UDP queries/s beside it", figure, "p99 <= 5 ms, 0 lost", met)
+
+
+def _udp(server: Server, seconds: float) -> stage.load.Running:
+    return stage.load.paced(
+        server.port, FILES.classes(4)[:10], SOURCES[:10], UDP_RATE, seconds, latencies=True
+    )  # each within its rate limit
+
+
+def _everyone(clients: list[socket.socket]) -> int:
+    """Each asks once; how many were answered."""
+    for client in clients:
+        with contextlib.suppress(OSError):
+            client.sendall(framed(stage.packet(mix.zipf_mix()[0])))
+    answered = 0
+    for client in clients:
+        with contextlib.suppress(OSError):
+            answered += bool(receive(client))
+    return answered
+
+
+def _pipelined(clients: list[socket.socket], seconds: float, watched: stage.Watched) -> tuple[int, float, float]:
+    """RATE questions a second over these clients in turn: how many were answered, in how long, the slowest batch."""
+    names = [name for rank, name in enumerate(mix.zipf_mix()[:2000])]
+    batches = [b"".join(framed(stage.packet(name, i)) for i, name in enumerate(names[at : at + AT_ONCE]))
+               for at in range(0, len(names), AT_ONCE)]  # fmt: skip
+    began = time.monotonic()
+    answered, slowest_s = 0, 0.0
+    for turn, (client, batch) in enumerate(zip(itertools.cycle(clients), itertools.cycle(batches), strict=False)):
+        due = began + turn * AT_ONCE / RATE
+        if due - began >= seconds:
+            break
+        time.sleep(max(0.0, due - time.monotonic()))
+        asked = time.monotonic()
+        client.sendall(batch)
+        answered += sum(bool(receive(client)) for _ in range(AT_ONCE))
+        slowest_s = max(slowest_s, time.monotonic() - asked)
+        if turn % 50 == 0:
+            watched.during(0.0)
+            watched.most_mb = max(watched.most_mb, stage.private_mb(watched.server))
+    return answered, time.monotonic() - began, slowest_s
