@@ -20,6 +20,7 @@ log = logging.getLogger("filterd.dns")
 
 DOT_PROTOCOLS: Final = ("dot",)  # ALPN, RFC 7858 as IANA registered it
 DOH_PROTOCOLS: Final = ("h2", "http/1.1")
+Stamp = list[list[int]]
 _NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME: dates are told apart here, with words
 _PARTIAL_CHAIN: Final = 0x80000  # X509_V_FLAG_PARTIAL_CHAIN: the certificate itself is what is trusted
 
@@ -70,6 +71,19 @@ def _credential(configured: str) -> Path:
     return Path(configured)
 
 
+def stamp(encrypted: Encrypted) -> Stamp:
+    """What tells the files of now from those of another time; plain lists, as they are after JSON."""
+    return [_stamp(path) for path in paths(encrypted)]
+
+
+def _stamp(path: Path) -> list[int]:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        return [error.errno or 0]
+    return [stat.st_mtime_ns, stat.st_size, stat.st_ino]
+
+
 def inspect(encrypted: Encrypted) -> Certificate:
     """Load the certificate and show it to ourselves in a handshake. Raises ValueError as `context` does."""
     server = context(encrypted, DOT_PROTOCOLS)
@@ -104,12 +118,12 @@ def _covers(names: tuple[str, ...], name: str) -> bool:
 
 
 class Watch:
-    """What the parent knows of the certificate. `number` goes up with each that workers are to load; `problem` is empty
-    while all is well.
+    """What the parent knows of the certificate. `stamp` is of the files that workers are to load, None before there are
+    any; `problem` is empty while all is well.
     """
 
     def __init__(self) -> None:
-        self.number = 0
+        self.stamp: Stamp | None = None
         self.failures = 0
         self.problem = ""
         self.current: Certificate | None = None
@@ -125,7 +139,7 @@ class Watch:
             self.current = self._seen = self._taken = None
             self._say("")
             return False
-        seen = (encrypted.name, *(_signature(path) for path in paths(encrypted)))
+        seen = (encrypted.name, stamp(encrypted))
         settled, self._seen = seen == self._seen, seen
         changed = False
         if seen != self._taken and (at_once or settled):
@@ -137,7 +151,7 @@ class Watch:
 
     def _take(self, encrypted: Encrypted) -> bool:
         """Read the files. One that clients will refuse is better than none, and worse than one they accept."""
-        before = self.current
+        before, found_in = self.current, stamp(encrypted)
         kept = "the one before stays in force" if before is not None else "there is no encrypted DNS"
         try:
             found = inspect(encrypted)
@@ -150,7 +164,7 @@ class Watch:
             return False
         self._refused = ""
         self.current = found
-        self.number += 1
+        self.stamp = found_in
         log.info("certificate for %s, valid until %s", encrypted.name, _day(found.not_after))
         return True
 
@@ -179,11 +193,3 @@ def _objection(found: Certificate, encrypted: Encrypted) -> str:
 
 def _day(unix_s: float) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(unix_s))
-
-
-def _signature(path: Path) -> object:
-    try:
-        stat = path.stat()
-    except OSError as error:
-        return error.errno
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -7,6 +7,7 @@ import ssl
 
 from filterd.core.policy import Encrypted
 from filterd.dns import certificate
+from filterd.dns.certificate import Stamp
 from filterd.dns.https import Codec, HttpConnection
 from filterd.dns.streams import TLS, Streams
 from filterd.dns.tcp import Connection
@@ -25,11 +26,13 @@ class EncryptedServer:
         self._dot: ssl.SSLContext | None = None
         self._doh: ssl.SSLContext | None = None
 
-    def use(self, encrypted: Encrypted | None, number: int) -> None:
-        """Load what the policy names if that, or the `number` of its files, is new. A bad one changes nothing."""
-        if (encrypted, number) == self._loaded:
+    def use(self, encrypted: Encrypted | None, stamp: Stamp | None) -> None:
+        """Load what the policy names if that, or the stamp of its files, is new. A bad one changes nothing; nor do
+        files written since the parent looked at them, as it will look again.
+        """
+        if (encrypted, stamp) == self._loaded:
             return
-        self._loaded = (encrypted, number)
+        self._loaded = (encrypted, stamp)
         if encrypted is None:
             self._dot = self._doh = None
             return
@@ -42,7 +45,8 @@ class EncryptedServer:
         except ValueError as error:
             log.error("encrypted DNS: %s", error)
             return
-        self._dot, self._doh = dot, doh
+        if self._dot is None or certificate.stamp(encrypted) == stamp:
+            self._dot, self._doh = dot, doh
 
     def dot(self) -> TlsConnection:
         """A connection of DNS over TLS (RFC 7858)."""

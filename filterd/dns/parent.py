@@ -134,7 +134,7 @@ class Parent:
             "leases": self._leases.found,
             "seen": self._keeper.path,
             "secrets": self._secrets.to_json(),
-            "certificate": self._certificate.number,
+            "certificate": self._certificate.stamp,
         }
 
     def _hang_up(self) -> None:

@@ -67,7 +67,7 @@ class Worker:
         self.upstreams.configure(self._plan.servers, snapshot.policy.source_ports)
         self.tcp = Streams(self.forwarder, self.clients, self.desk)
         self._encrypted = EncryptedServer(self.tcp)
-        self._encrypted.use(snapshot.policy.encrypted, orders.get("certificate", 0))
+        self._encrypted.use(snapshot.policy.encrypted, orders.get("certificate"))
         self.udp: list[UdpListener] = []
         self.stopped = asyncio.Event()
         self._seconds = 0
@@ -134,7 +134,7 @@ class Worker:
             self.forwarder.use_upstreams(found)
         self._plan = found
         self.forwarder.use_secrets(secrets)
-        self._encrypted.use(snapshot.policy.encrypted, orders.get("certificate", 0))
+        self._encrypted.use(snapshot.policy.encrypted, orders.get("certificate"))
         self._use(snapshot)
         if self._channel is not None:
             self._channel.send({"swapped": self._describe(), "took_s": monotonic() - started})

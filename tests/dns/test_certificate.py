@@ -71,12 +71,14 @@ def test_a_bad_one_is_named_and_the_one_before_stays(
     spoil, words = bad
     watch = Watch()
     assert watch.poll(authority.encrypted(), at_once=True)
+    good = watch.stamp
+    assert good == certificate.stamp(authority.encrypted())
     spoil(authority)
     with pytest.raises(ValueError, match=words):
         certificate.context(authority.encrypted(), DOT_PROTOCOLS)
     assert not watch.poll(authority.encrypted(), at_once=True)
     assert "the one before stays in force" in watch.problem
-    assert (watch.number, watch.failures) == (1, 1)
+    assert (watch.stamp, watch.failures) == (good, 1)
     assert watch.current is not None
 
 
@@ -101,7 +103,7 @@ def test_a_renewed_one_is_taken_when_the_files_have_settled(authority: Authority
     authority.write(days=(-1, 200))
     assert not watch.poll(authority.encrypted())
     assert watch.poll(authority.encrypted())
-    assert watch.number == 2
+    assert watch.stamp == certificate.stamp(authority.encrypted())
     assert not watch.poll(authority.encrypted())
 
 

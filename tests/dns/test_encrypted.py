@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from filterd.core.policy import Encrypted
+from filterd.dns import certificate
 from filterd.dns.encrypted import EncryptedServer
 from filterd.dns.streams import Streams
 from tests.certificates import NAME, Authority
@@ -38,16 +39,19 @@ def test_a_new_certificate_is_for_new_connections_and_a_bad_one_changes_nothing(
         server = EncryptedServer(Streams(parts.forwarder, parts.clients, parts.desk))
         async with await parts.loop.create_server(server.dot, "127.0.0.1", 0) as listening:
             port = listening.sockets[0].getsockname()[1]
-            server.use(authority.encrypted(), 1)
+            stamp = certificate.stamp(authority.encrypted())
+            server.use(authority.encrypted(), stamp)
             first = await serial(port, authority.client("dot"))
             authority.write()
-            server.use(authority.encrypted(), 1)
+            server.use(authority.encrypted(), stamp)
             assert await serial(port, authority.client("dot")) == first, "the parent has not said so"
-            server.use(authority.encrypted(), 2)
+            server.use(authority.encrypted(), [[1], [2]])
+            assert await serial(port, authority.client("dot")) == first, "the parent has not seen these files"
+            server.use(authority.encrypted(), certificate.stamp(authority.encrypted()))
             second = await serial(port, authority.client("dot"))
             assert second != first
             authority.key.write_text("no key")
-            server.use(authority.encrypted(), 3)
+            server.use(authority.encrypted(), certificate.stamp(authority.encrypted()))
             assert await serial(port, authority.client("dot")) == second
             assert "not a PEM certificate and its key" in caplog.text
 
@@ -61,7 +65,7 @@ def test_without_a_certificate_connections_end_at_once(tmp_path: Path, broken: b
     async def story(parts: Parts) -> None:
         streams = Streams(parts.forwarder, parts.clients, parts.desk)
         server = EncryptedServer(streams)
-        server.use(nowhere if broken else None, 1)
+        server.use(nowhere if broken else None, None)
         for connection in (server.dot, server.doh):
             async with await parts.loop.create_server(connection, "127.0.0.1", 0) as listening:
                 reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())

@@ -36,7 +36,7 @@ def serve(authority: Authority, story: Story, policy: Policy = schools.POLICY, u
     async def told(parts: Parts) -> None:
         server = Streams(parts.forwarder, parts.clients, parts.desk)
         encrypted = EncryptedServer(server)
-        encrypted.use(authority.encrypted(), 1)
+        encrypted.use(authority.encrypted(), None)
         async with await parts.loop.create_server(encrypted.dot, "127.0.0.1", 0) as listening:
             await story(parts, server, listening.sockets[0].getsockname()[1])
 
