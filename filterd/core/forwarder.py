@@ -138,7 +138,10 @@ class Forwarder(Asker):
             if len(exchange.waiters) < MAX_WAITERS:
                 exchange.waiters.append(asked)
                 self.coalesced += 1
-            return None
+                return None
+            if asked.transport == UDP:
+                return None
+            return self._give_up(asked, key, now, exchange.route)  # a stream keeps a place for it
         # With all upstreams down the probes go on by themselves; nobody has to wait for them.
         route = self._route(key) if self._routed else self._default
         first = self.upstreams.first(route)

@@ -230,6 +230,7 @@ def test_a_question_takes_so_many_waiters_and_no_more():
     exchange = story.ask(query(), who=0)
     for who in range(1, MAX_WAITERS + 100):
         assert story.ask(query(ident=who), who=who) is None
+    assert rcode(story.ask(query(), transport=TCP)) == "SERVFAIL", "over a stream it is told so"
     assert len(story.answer(exchange, reply(exchange.question, [address()]))) == MAX_WAITERS
 
 
