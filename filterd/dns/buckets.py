@@ -47,7 +47,7 @@ class Prefixes:
         if bucket is None:
             if len(self._by_name) >= limits.clients:
                 self._drop_one(limits, now)
-            bucket = self._by_name[name] = Bucket(limits.prefix_burst, now)
+            bucket = self._by_name[name] = Bucket(float(limits.prefix_burst), now)
         return bucket
 
     def _drop_one(self, limits: Limits, now: float) -> None:

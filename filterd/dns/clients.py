@@ -125,10 +125,10 @@ class Clients:
         if len(self._by_key) >= limits.clients:
             self._drop_oldest()
         if key in self._own:  # alone, so that no flood from beside it makes the box look dead
-            prefix = Bucket(limits.prefix_burst, now)
+            prefix = Bucket(float(limits.prefix_burst), now)
         else:
             prefix = self._prefixes.bucket(address, key[16:], limits, now)
-        client = self._by_key[key] = Client(row, place, memo, Bucket(limits.burst, now), prefix, self.number)
+        client = self._by_key[key] = Client(row, place, memo, Bucket(float(limits.burst), now), prefix, self.number)
         return client
 
     def _drop_oldest(self) -> None:
@@ -174,7 +174,7 @@ class Clients:
         """Take one token out of the reserve."""
         reserve = client.reserve
         if reserve is None:
-            reserve = client.reserve = Bucket(limits.burst, now)
+            reserve = client.reserve = Bucket(float(limits.burst), now)
         if reserve.fill(now, limits.queries_per_second, limits.burst) < 1.0:
             return False
         reserve.saved -= 1.0
