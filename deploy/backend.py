@@ -28,6 +28,8 @@ MODULES = (
     "filterd/dns/hot.py", "filterd/dns/desk.py", "filterd/dns/buckets.py", "filterd/dns/clients.py",
     "filterd/dns/udp.py", "filterd/core/slip.py",
     "filterd/dns/upstream/places.py", "filterd/dns/upstream/udp.py", "filterd/dns/upstream/carriers.py",
+    "filterd/dns/upstream/framing.py", "filterd/dns/upstream/heads.py", "filterd/dns/upstream/http2.py",
+    "filterd/dns/upstream/stream.py", "filterd/dns/upstream/connection.py", "filterd/dns/upstream/connections.py",
 )  # fmt: skip
 
 

@@ -15,7 +15,6 @@ from filterd.core.servers import Server
 from filterd.core.upstreams import NOBODY
 from filterd.dns.upstream.connection import Connection
 from filterd.dns.upstream.framing import Framing, LengthPrefixed
-from filterd.dns.upstream.http2 import Http2
 from filterd.dns.upstream.places import Worker, forget, places_of
 from filterd.dns.upstream.tls import Tls
 from filterd.dns.upstream.udp import OURS
@@ -108,6 +107,8 @@ class StreamCarrier:
 
     def _framing(self) -> Framing:
         if self._server.transport == "https":
+            from filterd.dns.upstream.http2 import Http2  # with hpack, which most workers never need
+
             return Http2(self._authority, self._server.path)
         return LengthPrefixed(padding=self._tls is not None)
 

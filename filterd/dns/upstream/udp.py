@@ -36,7 +36,7 @@ class Flight(Place):
     __slots__ = ("carrier", "kept", "socket", "uses")
 
     def __init__(self, carrier: UdpCarrier, sock: socket.socket) -> None:
-        super().__init__()
+        self.exchanges = {}  # there is a flight for each question: without a call to what is above
         self.carrier = carrier
         self.socket = sock
         self.kept = carrier.pool
