@@ -48,9 +48,10 @@ class Asker(Replier):
         self.cache = AnswerCache(snapshot.policy.limits.cache_bytes)
         super().__init__(snapshot, wall)
         self.extra: list[Exchange] = []
-        self.hedged = self.prefetched = self.strays = self.loops = 0
+        self.hedged = self.prefetched = self.strays = self.loops = self.crowded = 0
         self._secrets: tuple[bytes, ...] = ()
         self._pending: dict[bytes, Exchange] = {}
+        self._waiting: dict[bytes, int] = {}  # questions in them, by client
         self._due: deque[tuple[float, Exchange]] = deque()
         self._hedges: deque[tuple[float, Exchange]] = deque()
         self._failures: dict[bytes, tuple[float, float]] = {}  # until when, and for how long
@@ -265,6 +266,13 @@ class Asker(Replier):
         exchange.done = True
         self._pending.pop(exchange.key, None)
         self.upstreams.settled(exchange.tried)
+        waiting = self._waiting
+        for asked in exchange.waiters:
+            left = waiting[asked.client] - 1
+            if left:
+                waiting[asked.client] = left
+            else:
+                del waiting[asked.client]
         due = self._due
         while due and due[0][1].done:
             due.popleft()

@@ -22,10 +22,11 @@ class Asked:
     """An accepted question. It is answered by the snapshot it was asked under, however long the upstream takes.
 
     `packet` is the client's; `reply_to` is the shell's own and never looked into. `safe`: what the name is rewritten
-    to, so that its target travels upstream in place of the name.
+    to, so that its target travels upstream in place of the name. `client` is whoever asked, as the shell tells them
+    apart; b"" is nobody in particular.
     """
 
-    __slots__ = ("packet", "query", "reply_to", "row", "safe", "snapshot", "transport", "verdict")
+    __slots__ = ("client", "packet", "query", "reply_to", "row", "safe", "snapshot", "transport", "verdict")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class Asked:
         transport: str,
         reply_to: object,
         safe: Safe | None = None,
+        client: bytes = b"",
     ) -> None:
         self.query = query
         self.verdict = verdict
@@ -46,6 +48,7 @@ class Asked:
         self.transport = transport
         self.reply_to = reply_to
         self.safe = safe
+        self.client = client
 
 
 class Exchange:

@@ -25,6 +25,8 @@ from filterd.core.verdict import Action, Reason
 from filterd.errors import WireError
 
 MAX_WAITERS: Final = 512  # clients that share one upstream question
+# Questions of one client that wait at a time. Else it could have them all answered in one pulse (CVE-2024-33655).
+MAX_WAITING: Final = 1000
 PREFETCH: Final = 10  # an answer that is asked for in the last tenth of its life is fetched anew...
 PREFETCH_LIFE_S: Final = 10.0  # ...if that life is worth it
 NO_TIER: Final = "none"
@@ -81,7 +83,7 @@ class Forwarder(Asker):
         key = query.key
         snapshot = self.snapshot
         verdict = decide(snapshot, row, key)
-        asked = Asked(query, verdict, row, snapshot, packet, transport, reply_to)
+        asked = Asked(query, verdict, row, snapshot, packet, transport, reply_to, None, client)
         if snapshot.seen is not None and verdict.step >= CATEGORY:
             snapshot.seen.note(key)
         if verdict.action is Action.ALLOW and verdict.step:
@@ -135,13 +137,11 @@ class Forwarder(Asker):
         asked.packet = b""  # not for the memo: most names that are asked once are not asked again soon
         exchange = self._pending.get(key)
         if exchange is not None:
-            if len(exchange.waiters) < MAX_WAITERS:
+            if len(exchange.waiters) < MAX_WAITERS and self._may_wait(asked.client):
                 exchange.waiters.append(asked)
                 self.coalesced += 1
                 return None
-            if asked.transport == UDP:
-                return None
-            return self._give_up(asked, key, now, exchange.route)  # a stream keeps a place for it
+            return self._turned_away(asked, key, now, exchange.route)
         # With all upstreams down the probes go on by themselves; nobody has to wait for them.
         route = self._route(key) if self._routed else self._default
         first = self.upstreams.first(route)
@@ -151,6 +151,21 @@ class Forwarder(Asker):
             failure = self._failures.get(key)
             if failure is not None and failure[0] > now:
                 return self._give_up(asked, key, now, route)
+        if not self._may_wait(asked.client):
+            return self._turned_away(asked, key, now, route)
         exchange = self._ask(key, first, now, route)
         exchange.waiters.append(asked)
         return exchange
+
+    def _may_wait(self, client: bytes) -> bool:
+        """Note one more question of a client that waits for an upstream, if there are not too many yet."""
+        waiting = self._waiting.get(client, 0)
+        if waiting >= MAX_WAITING and client:
+            self.crowded += 1
+            return False
+        self._waiting[client] = waiting + 1
+        return True
+
+    def _turned_away(self, asked: Asked, key: bytes, now: float, route: tuple[int, ...]) -> bytes | None:
+        """A question that cannot wait: silence, but over a stream, which keeps a place for it, it is told."""
+        return None if asked.transport == UDP else self._give_up(asked, key, now, route)

@@ -203,6 +203,7 @@ class Parent:
         metrics.faults = published.faults | {name: problem for name, problem in others.items() if problem}
         metrics.failed_reloads = published.failed_reloads | {"certificate": certificate.failures}
         metrics.certificate_until = certificate.current.not_after if certificate.current is not None else 0.0
+        metrics.first_seen = self._keeper.size
         metrics.swaps = published.swaps
         if published.generation != metrics.table.generation:
             metrics.table = table_state(published.table)

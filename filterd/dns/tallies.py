@@ -74,6 +74,7 @@ def _counters(worker: Parts) -> Counts:
     counts["dropped", "handshake"] = worker.tcp.failed_handshakes
     counts["dropped", "prefix_limit"] = clients.prefix_limited
     counts["dropped", "heavy"] = forwarder.heavy.refused
+    counts["dropped", "crowded"] = forwarder.crowded
     counts["slipped",] = sum(udp.slipped for udp in worker.udp)
     counts |= _cookies(forwarder)
     counts["faults",] = worker.desk.faults + worker.hot.faults

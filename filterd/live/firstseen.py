@@ -49,6 +49,11 @@ class Keeper:
     def path(self) -> str | None:
         return str(self._file) if self._stored is not None else None
 
+    @property
+    def size(self) -> int:
+        """How many domains the register holds."""
+        return self._stored.register.size if self._stored is not None else 0
+
     def follow(self, configured: NewlySeen | None, now: float, monotonic: float) -> bool:
         """Open, close, roll and save as policy and clocks say; True if workers have to read the file anew."""
         if configured is None:

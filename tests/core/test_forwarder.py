@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from filterd.core.asker import ATTEMPT_S, ATTEMPTS
 from filterd.core.cache import Memo
 from filterd.core.exchange import TCP, UDP, Exchange
-from filterd.core.forwarder import MAX_WAITERS
+from filterd.core.forwarder import MAX_WAITERS, MAX_WAITING
 from filterd.core.overrides import Override
 from filterd.core.policy import Rules
 from tests import schools
@@ -232,6 +232,24 @@ def test_a_question_takes_so_many_waiters_and_no_more():
         assert story.ask(query(ident=who), who=who) is None
     assert rcode(story.ask(query(), transport=TCP)) == "SERVFAIL", "over a stream it is told so"
     assert len(story.answer(exchange, reply(exchange.question, [address()]))) == MAX_WAITERS
+
+
+def test_no_client_has_more_than_so_many_questions_waiting():
+    story = Story()
+    policy = story.forwarder
+    asked = [
+        policy.query(query(f"n{n}.example"), UDP, schools.row(story.snapshot, "7-3"), n, story.now, b"c")
+        for n in range(1100)
+    ]
+    exchanges = [outcome for outcome in asked if isinstance(outcome, Exchange)]
+    assert (len(exchanges), policy.crowded) == (MAX_WAITING, 100)
+    row = schools.row(story.snapshot, "7-3")
+    assert isinstance(policy.query(query("other.example"), UDP, row, "other", story.now, b"d"), Exchange)
+    assert rcode(policy.query(query("stream.example"), TCP, row, "stream", story.now, b"c")) == "SERVFAIL"
+    story.answer(exchanges[0], reply(exchanges[0].question, [address()]))
+    assert isinstance(policy.query(query("next.example"), UDP, row, "next", story.now, b"c"), Exchange)
+    story.passes(5.0)
+    assert policy._waiting == {}
 
 
 def test_questions_over_the_limit_of_pending_are_answered_with_an_error():
