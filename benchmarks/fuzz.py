@@ -21,7 +21,7 @@ from tests.fuzz.inside import Inside
 from tests.fuzz.outside import Outside
 
 ROUND_S = 30.0  # then the forwarder starts anew, with the next seed
-WARM = 0.2  # of the time; memory is compared from there on
+WARM = 0.5  # of the time, for what is bounded to fill; memory is compared from there on
 GROWTH = 1.05
 CONTROL_S = 0.05
 

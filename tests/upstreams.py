@@ -175,6 +175,8 @@ class Upstream:
         self._take(packet, "tcp", send)
 
     def _take(self, packet: bytes, transport: str, send: Callable[[bytes], object]) -> None:
+        if len(packet) < 17 or packet[2] & 0x80:  # some other program's, by mistake
+            return
         question = question_of(packet, transport)
         name = question.name
         with self._changed:
