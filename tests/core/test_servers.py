@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from filterd.core.policy import Route, Upstream
-from filterd.core.servers import Server, parse, plan
+from filterd.core.servers import Server, is_near, parse, plan
 from tests import schools
 
 
@@ -65,3 +65,12 @@ def test_the_command_line_replaces_upstreams_but_no_route() -> None:
     policy = replace(schools.POLICY, routes=(Route("truong.lan", (Upstream("udp://10.0.0.5"),)),))
     found = plan(policy, ("udp://127.0.0.9:53",))
     assert [server.url for server in found.servers] == ["udp://127.0.0.9:53", "udp://10.0.0.5"]
+
+
+@pytest.mark.parametrize(
+    ("address", "near"),
+    [("127.0.0.1", True), ("192.168.1.1", True), ("fd00::1", True), ("::1", True), ("9.9.9.9", False),
+     ("2620:fe::fe", False)],
+)  # fmt: skip
+def test_near_is_the_box_or_a_private_network(address: str, near: bool) -> None:
+    assert is_near(address) is near

@@ -7,12 +7,12 @@ from time import monotonic
 
 from filterd.core.exchange import Exchange
 from filterd.core.policy import Upstream
-from filterd.core.servers import Server, parse
+from filterd.core.servers import Server, is_near, parse
 from filterd.dns.desk import Desk
 from filterd.dns.hot import HotSelector
 from filterd.dns.upstream.connections import StreamCarrier
 from filterd.dns.upstream.places import Worker
-from filterd.dns.upstream.udp import Buffers, UdpCarrier, is_near
+from filterd.dns.upstream.udp import Buffers, UdpCarrier
 
 
 class Carrier:

@@ -8,7 +8,6 @@ nobody off-path can send with their address.
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 from time import monotonic
 from typing import Final
@@ -22,12 +21,6 @@ POOL: Final = 4  # sockets to each upstream: few, so that many answers are read 
 POOL_USES: Final = 4096  # questions after which a pool socket gets another port
 # Too many open files, no memory, no free port: what a new socket can fail by that says nothing about its upstream.
 OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EADDRNOTAVAIL})
-
-
-def is_near(address: str) -> bool:
-    """Whether an upstream is on this box or in a private network, where a pool of ports is safe."""
-    parsed = ipaddress.ip_address(address)
-    return parsed.is_loopback or parsed.is_private or parsed.is_link_local
 
 
 class Flight(Place):

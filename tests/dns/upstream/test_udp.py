@@ -13,21 +13,11 @@ from filterd.core import policy
 from filterd.dns.batch import Bundle
 from filterd.dns.upstream import Upstreams
 from filterd.dns.upstream import udp as module
-from filterd.dns.upstream.udp import is_near
 from tests import schools
 from tests.dns.parts import Parts, run, until
 from tests.dns.upstream.asking import Listener, ask
 from tests.running import free_port
 from tests.upstreams import Question, Upstream, honest, silent
-
-
-@pytest.mark.parametrize(
-    ("address", "near"),
-    [("127.0.0.1", True), ("192.168.1.1", True), ("fd00::1", True), ("::1", True), ("9.9.9.9", False),
-     ("2620:fe::fe", False)],
-)  # fmt: skip
-def test_near_is_the_box_or_a_private_network(address: str, near: bool) -> None:
-    assert is_near(address) is near
 
 
 def _now(parts: Parts) -> float:
