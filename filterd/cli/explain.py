@@ -65,7 +65,8 @@ def explain(
 def _must_be_type(qtype: str) -> None:
     from dnslib import QTYPE
 
-    if qtype not in QTYPE.reverse and not re.fullmatch(r"TYPE\d{1,5}", qtype):
+    known = qtype in QTYPE.reverse or (re.fullmatch(r"TYPE\d{1,5}", qtype) and int(qtype[4:]) < 1 << 16)
+    if not known:
         raise ValueError(f"{qtype!r} is not a query type such as A, AAAA, HTTPS, TXT or TYPE65")
 
 

@@ -109,7 +109,7 @@ class Forwarder(Asker):
             behind = decide(snapshot, asked.row, key_of_wire(target))
             if behind.action is Action.BLOCK:
                 return self.blocked(asked, behind, None, FOREVER, now)
-            asked.verdict = verdict._replace(ttl_s=ttl_s)
+            asked.verdict = verdict._replace(ttl_s=min(ttl_s, behind.ttl_s))
             return self._rewrite(asked, Safe(target, (), (), ""), now)
         return self.made(asked, self.synthetic.reply(query, query.key, verdict))
 

@@ -1,6 +1,7 @@
 """Why a name is decided as it is, with the evidence: the same snapshot and the same `decide` as the DNS workers'.
 
-Of an address it tells what becomes of an answer that holds it: which lists have it, and whether it is private.
+Of an address it tells what becomes of an answer that holds it: which lists have it, and whether it is private. Leases
+and the register of new domains are read from the files that the server reads and writes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from filterd.core.private import is_private
 from filterd.core.snapshot import Snapshot
 from filterd.core.table import Match
 from filterd.core.verdict import Action, Reason, Verdict
-from filterd.live import snapshots
+from filterd.live import firstseen, own, snapshots
+from filterd.live.leases import LeaseWatch
 from filterd.live.published import Published
 
 STEPS = {
@@ -54,7 +56,7 @@ def explain_name(published: Published, question: Question, now: float) -> dict[s
     """The decision at `now` (Unix seconds) as JSON values. Raises ValueError for an unknown class or a bad address,
     NameSyntaxError for a bad name.
     """
-    snapshot = snapshots.build(published.policy, published.table, published.overrides, now)
+    snapshot, faults = _snapshot(published, now)
     address = _address(question.name)
     name = names.normal(question.name) if address is None else str(address)
     key = names.key_of_text(name) if address is None else b""
@@ -68,7 +70,7 @@ def explain_name(published: Published, question: Question, now: float) -> dict[s
         "classroom_name": snapshot.policy.places[place].name if place is not None else None,
         "policy": snapshot.policy.digest[:12],
         "table": snapshot.table.generation,
-        "faults": [fault.splitlines()[-1] for fault in published.faults.values()],
+        "faults": [fault.splitlines()[-1] for fault in (*published.faults.values(), *faults)],
     }
     if row is None:
         answer = "REFUSED" if inside else "silence: the address is outside school.networks"
@@ -77,8 +79,12 @@ def explain_name(published: Published, question: Question, now: float) -> dict[s
             "tier": None, "profile": None, "action": "block", "reason": "unknown_client", "category": None,
             "sources": [], "lists": [], "rule": rule, "ttl": 0, "answer": answer, "observed": False, "steps": [],
         }  # fmt: skip
+    made = None
     if address is None:
-        verdict, mask = decide(snapshot, row, key), snapshot.table.mask(key)
+        verdict = decide(snapshot, row, key)
+        if not verdict.step:
+            verdict, key, made = _own(snapshot, row, key, verdict, name, qtype)
+        mask = snapshot.table.mask(key) | (row.newly_seen if _is_new(snapshot, key) else 0)
         matches = snapshot.table.matches(key)
     else:
         verdict, mask = _decide_address(snapshot, row, address), snapshot.table.address_mask(address.packed)
@@ -96,10 +102,41 @@ def explain_name(published: Published, question: Question, now: float) -> dict[s
         ],
         "rule": verdict.rule,
         "ttl": verdict.ttl_s,
-        "answer": _answer(snapshot, verdict, qtype, row.safe.get(key)),
+        "answer": made or _answer(snapshot, verdict, qtype, key, row.safe.get(key)),
         "observed": verdict.observed,
         "steps": _steps(snapshot, row, key, mask, verdict),
     }
+
+
+def _snapshot(published: Published, now: float) -> tuple[Snapshot, list[str]]:
+    """What the server's workers would have, and what is wrong with the files behind it."""
+    policy = published.policy
+    leases = LeaseWatch()
+    leases.poll(policy.local.leases, now)
+    seen, problem = firstseen.open_readonly(published.state_dir, policy, now)
+    built = snapshots.build(policy, published.table, published.overrides, now, leases=leases.found, seen=seen)
+    return built, [fault for fault in (leases.problem, problem) if fault]
+
+
+def _own(
+    snapshot: Snapshot, row: Row, key: bytes, verdict: Verdict, name: str, qtype: str
+) -> tuple[Verdict, bytes, str | None]:
+    """The verdict on a name that is answered here, the key it is about, and the answer. An alias that leads out of the
+    school's names is what the verdict on its target is.
+    """
+    words, ttl_s = own.answer(snapshot, row, verdict, name, qtype)
+    if isinstance(words, str):
+        return verdict._replace(ttl_s=ttl_s), key, words
+    target = names.key_of_wire(words)
+    behind = decide(snapshot, row, target)
+    if behind.action is Action.BLOCK:
+        rule = f"alias of {names.text_of_wire(words)}, {behind.rule}"
+        return behind._replace(rule=rule), target, None
+    return verdict._replace(ttl_s=min(ttl_s, behind.ttl_s)), key, _safe_answer(Safe(words, (), (), ""), qtype)
+
+
+def _is_new(snapshot: Snapshot, key: bytes) -> bool:
+    return snapshot.seen is not None and snapshot.seen.is_new(key)
 
 
 def _address(text: str) -> Address | None:
@@ -123,6 +160,8 @@ def _sources(snapshot: Snapshot, row: Row, key: bytes, verdict: Verdict, matches
     for _, atom in rules_for(snapshot, row, key) or ():
         if atom >= 0 and snapshot.index.masks[atom] & bit:
             found.add(f"services.yaml: {service_of[atom]}")
+    if bit & row.newly_seen and key and _is_new(snapshot, key):
+        found.add("newly_seen: this school has not known it for long")
     return sorted(found)
 
 
@@ -144,14 +183,14 @@ def _place(snapshot: Snapshot, question: Question) -> tuple[int | None, bool]:
     return known.index(wanted), True
 
 
-def _answer(snapshot: Snapshot, verdict: Verdict, qtype: str, safe: Safe | None) -> str:
+def _answer(snapshot: Snapshot, verdict: Verdict, qtype: str, key: bytes, safe: Safe | None) -> str:
     if verdict.reason is Reason.SAFE_SEARCH and safe is not None:
         return _safe_answer(safe, qtype)
     if verdict.action is Action.ALLOW:
-        return "the special-use answer of RFC 6761" if verdict.step == 0 else "the upstream's"
+        return _upstreams(snapshot, key)
+    if verdict.reason is Reason.REBINDING:
+        return "no data"
     block = snapshot.policy.block_answer
-    if verdict.action is Action.REWRITE or verdict.step == 0:
-        return "the box's own address" if verdict.action is Action.REWRITE else "NXDOMAIN"
     by_category = {category.id: category.answer for category in snapshot.policy.categories}
     mode = by_category.get(verdict.category or "") or block.mode
     if mode == "nxdomain":
@@ -160,6 +199,15 @@ def _answer(snapshot: Snapshot, verdict: Verdict, qtype: str, safe: Safe | None)
     if mode == "gateway":
         addresses = {"A": block.ipv4 or "0.0.0.0", "AAAA": block.ipv6 or "no data"}  # noqa: S104
     return addresses.get(qtype, "no data")
+
+
+def _upstreams(snapshot: Snapshot, key: bytes) -> str:
+    """Who is asked for an allowed name."""
+    zone = names.closest(key, snapshot.routes)
+    for route in snapshot.policy.routes if zone is not None else ():
+        if names.key_of_text(route.zone) == zone:
+            return f"that of {', '.join(upstream.url for upstream in route.upstreams)}, for {route.zone}"
+    return "the upstream's"
 
 
 def _safe_answer(safe: Safe, qtype: str) -> str:

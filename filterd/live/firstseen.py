@@ -190,6 +190,23 @@ def open_seen(path: str | None, policy: Policy, now: float, before: FirstSeen | 
     return FirstSeen(register, sites, new.days)
 
 
+def open_readonly(state_dir: Path, policy: Policy, now: float) -> tuple[FirstSeen | None, str]:
+    """What the file of now says, for commands, and what is wrong with it, or "". What workers noted in the last minutes
+    is not in it yet, and is as new as what nobody asked for.
+    """
+    new, file = policy.newly_seen, store.path(state_dir)
+    if new is None:
+        return None, ""
+    try:
+        register = store.load(file).register
+    except FileNotFoundError:
+        return None, ""
+    except (OSError, ValueError) as error:
+        return None, f"first-seen domains: {error}; here nothing counts as new"
+    register.roll(day_of(now))
+    return FirstSeen(register, suffixes.sites(own_zones(policy)), new.days), ""
+
+
 def own_zones(policy: Policy) -> tuple[str, ...]:
     """Zones whose names are the school's own, never new: local ones, that of the leases, those with their own route."""
     local = policy.local

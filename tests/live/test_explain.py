@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from filterd.core.firstseen import SECRET_BYTES, Register
 from filterd.core.overrides import Override, Overrides
 from filterd.errors import NameSyntaxError
+from filterd.live import firstseen
 from filterd.live.explain import STEPS, Question, explain_name
 from filterd.live.published import Published, open_readonly
+from filterd.store import firstseen as store
 from tests import configs
-from tests.running import build_table, write_school
+from tests.running import SCHOOL, build_table, write_school
 
 NOW = 1_800_000_000.0
 
@@ -203,5 +206,31 @@ def test_the_list_and_the_range_of_an_address_are_named(with_addresses: Publishe
     assert {"step": 9, "text": f"{STEPS[9]}: block: adult", "decided": True} in found["steps"]
 
 
+def test_a_private_address_is_told_as_no_data(with_addresses: Published) -> None:
+    assert explain(with_addresses, "192.168.1.1")["answer"] == "no data"
+
+
 def test_a_stranger_hears_nothing_of_addresses(with_addresses: Published) -> None:
     assert explain(with_addresses, "192.0.2.7", client="192.0.2.1")["reason"] == "unknown_client"
+
+
+# -- domains this school has not met before ---------------------------------------------------------------------------
+
+
+def test_a_name_that_is_new_here_is_told_as_such(tmp_path: Path) -> None:
+    config, state = write_school(tmp_path, school=SCHOOL + "newly_seen: {category: games, days: 7}\n")
+    today = firstseen.day_of(NOW)
+    register = Register(bytes(SECRET_BYTES), today - 100)
+    register.add(register.hash_of(b"org.example."), 0)
+    published = open_readonly(config, state)
+    assert explain(published, "www.example.org")["action"] == explain(published, "unheard.com")["action"] == "allow"
+    store.create(store.path(state), register)
+    assert explain(published, "www.example.org")["action"] == "allow"
+    found = explain(published, "www.unheard.com")
+    assert (found["action"], found["category"]) == ("block", "games")
+    assert found["sources"] == ["newly_seen: this school has not known it for long"]
+    assert {"step": 9, "text": f"{STEPS[9]}: block: games", "decided": True} in found["steps"]
+    store.path(state).write_bytes(b"no register at all")
+    assert explain(published, "www.unheard.com")["faults"] == [
+        "first-seen domains: its beginning is damaged; here nothing counts as new"
+    ]

@@ -63,15 +63,9 @@ def as_answer(reply: DNSRecord) -> str:
         return "REFUSED"
     if addresses(reply) in ([ADDRESS], [ADDRESS6]):
         return "the upstream's"
-    if reply.header.aa:
-        return "NXDOMAIN" if reply.header.rcode == 3 and not _special(reply) else "the special-use answer of RFC 6761"
     if reply.header.rcode == 3:
         return "NXDOMAIN"
     return addresses(reply)[0] if addresses(reply) else "no data"
-
-
-def _special(reply: DNSRecord) -> bool:
-    return "use-application-dns" not in str(reply.q.qname)
 
 
 @pytest.mark.parametrize("source", SOURCES)

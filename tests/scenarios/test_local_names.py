@@ -66,6 +66,8 @@ def test_an_alias_of_a_name_outside_is_resolved_there(tmp_path: Path) -> None:
         reply = server.ask("ngoai.truong.lan", source=STAFF)
         assert told(reply)[1][0] == "ngoai.truong.lan. CNAME www.example.org."
         assert addresses(reply)
+        # Not longer than the name outside by itself: a profile may close it soon.
+        assert {r.ttl for r in server.ask("ngoai.truong.lan", source=PUPIL).rr} <= set(range(61))
 
 
 def test_a_lease_file_that_is_no_file_is_a_fault_and_not_the_end(tmp_path: Path) -> None:
