@@ -132,8 +132,8 @@ class Asker(Replier):
         the exchange again if it must be sent anew (over TCP when its `tcp` is set); None if the packet is not the
         answer, so go on waiting (RFC 5452 section 4).
         """
-        if exchange.done:
-            return None
+        if exchange.done or (exchange.tcp and not tcp and exchange.strays >= MAX_STRAYS):
+            return None  # over, or somebody guesses and the answer is awaited over TCP
         if upstream is None:
             upstream = exchange.upstream
         end = wire.HEADER_BYTES + len(exchange.question)
@@ -208,10 +208,12 @@ class Asker(Replier):
             self.upstreams.spoilt(index, now, probe=True)
         return []
 
-    def stray(self, exchange: Exchange, now: float) -> list[Send] | Exchange | None:
-        """A packet that came to an exchange and is not its answer. After a few of them, somebody is guessing."""
+    def stray(self, exchange: Exchange, now: float, guessed: bool = False) -> list[Send] | Exchange | None:
+        """A packet that came to an exchange and is not its answer. After a few of them somebody is guessing; `guessed`:
+        that is known already, from many packets to a socket that several exchanges share.
+        """
         self.strays += 1
-        exchange.strays += 1
+        exchange.strays = max(exchange.strays + 1, MAX_STRAYS * guessed)
         if exchange.strays != MAX_STRAYS or exchange.tcp or exchange.done or not exchange.key:
             return None
         return self._over_tcp(exchange, now)

@@ -82,9 +82,9 @@ class Desk:
         self._do(outcome)
         return True
 
-    def stray(self, exchange: Exchange) -> None:
+    def stray(self, exchange: Exchange, guessed: bool = False) -> None:
         """A packet came to a socket that only this exchange waits on, and is not for it: somebody guesses."""
-        outcome = self._forwarder.stray(exchange, monotonic())
+        outcome = self._forwarder.stray(exchange, monotonic(), guessed)
         if outcome is not None:
             self._do(outcome)
 

@@ -270,6 +270,16 @@ def test_after_a_few_packets_that_are_no_answer_the_question_goes_over_tcp():
     assert not story.forwarder.upstreams.all[0].down
 
 
+def test_an_answer_that_had_to_be_guessed_is_not_believed_once_the_question_went_over_tcp():
+    story = Story()
+    exchange = story.ask(query())
+    story.forwarder.stray(exchange, story.now, guessed=True)
+    assert exchange.tcp
+    assert story.answer(exchange, reply(exchange.question, [address(data=b"\6\6\6\6")])) is None
+    ((_, heard),) = story.answer(exchange, reply(exchange.question, [address()]), tcp=True)
+    assert "198.51.100.7" in str(parsed(heard))
+
+
 # -- failures ---------------------------------------------------------------------------------------------------------
 
 

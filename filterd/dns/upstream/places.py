@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
-from typing import Final, cast
+from typing import cast
 
 from filterd.core.exchange import Exchange
+from filterd.core.noise import Noise
 from filterd.dns.desk import Desk
 from filterd.dns.hot import HotSelector
-
-RANDOM_BYTES: Final = 4096
 
 
 class Place:
@@ -75,14 +74,10 @@ class Worker:
         self.loop = loop
         self.hot = hot
         self.desk = desk
-        self._random = b""
-        self._random_at = RANDOM_BYTES
+        self._noise = Noise(os.urandom)
 
     def two_random_bytes(self) -> bytes:
-        if self._random_at >= RANDOM_BYTES:
-            self._random, self._random_at = os.urandom(RANDOM_BYTES), 0
-        self._random_at += 2
-        return self._random[self._random_at - 2 : self._random_at]
+        return self._noise.take(2)
 
     def free_ident(self, place: Place) -> bytes:
         """A random id that no exchange has in this place."""

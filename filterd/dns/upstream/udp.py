@@ -18,6 +18,7 @@ from filterd.dns.batch import BATCH, Bundle, Inbox
 from filterd.dns.upstream.places import Place, Worker, enter, forget
 
 POOL: Final = 4  # sockets to each upstream: few, so that many answers are read with one call
+POOL_STRAYS: Final = 64  # packets with an id that nothing waits under
 POOL_USES: Final = 4096  # questions after which a pool socket gets another port
 # Too many open files, no memory, no free port: what a new socket can fail by that says nothing about its upstream.
 OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EADDRNOTAVAIL})
@@ -26,13 +27,14 @@ OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM
 class Flight(Place):
     """One connected socket. `kept`: it is one of a pool, and stays open when nothing waits on it."""
 
-    __slots__ = ("carrier", "kept", "socket", "uses")
+    __slots__ = ("carrier", "kept", "socket", "strays", "uses")
 
     def __init__(self, carrier: UdpCarrier, sock: socket.socket) -> None:
         self.exchanges = {}  # there is a flight for each question: without a call to what is above
         self.carrier = carrier
         self.socket = sock
         self.kept = carrier.pool
+        self.strays = 0
         self.uses = 0
 
     def left(self) -> None:
@@ -135,11 +137,23 @@ class UdpCarrier:
         for packet in packets:
             exchange = exchanges.get(packet[:2])
             if exchange is None:
-                if not self.pool:
-                    for only in list(exchanges.values()):  # somebody guesses its id
-                        desk.stray(only)
+                self._stray(flight)
             elif desk.response(exchange, packet, now, index) and exchange.done:
                 forget(exchange)
+
+    def _stray(self, flight: Flight) -> None:
+        """A wrong id. On a fresh socket it is a guess; on one of the pool an answer may only have come too late, so it
+        takes many until its port counts as known to somebody: then it is given up, and what waits there goes over TCP.
+        """
+        flight.strays += 1
+        if not self.pool:
+            for only in list(flight.exchanges.values()):
+                self._worker.desk.stray(only)
+        elif flight.strays == POOL_STRAYS and flight.kept:
+            self._kept = [other for other in self._kept if other is not flight]
+            flight.kept = False
+            for exchange in list(dict.fromkeys(flight.exchanges.values())):
+                self._worker.desk.stray(exchange, guessed=True)
 
     def _refused(self, flight: Flight) -> None:
         for exchange in list(dict.fromkeys(flight.exchanges.values())):  # one may have been asked twice here

@@ -262,3 +262,27 @@ def test_guesses_at_a_fresh_socket_make_the_question_go_over_tcp() -> None:
 
     with Upstream(script) as server:
         run(story, dataclasses.replace(schools.POLICY, source_ports="fresh"), (server.url,))
+
+
+def test_guesses_at_a_pooled_socket_give_up_its_port_and_all_that_waits_there_goes_over_tcp() -> None:
+    def script(question: Question) -> list[bytes]:
+        (right,) = honest(question)
+        if question.transport == "tcp":
+            return [right]
+        if question.name == "guessed.example.org":
+            return [bytes((right[0] ^ 255, guess)) + right[2:] for guess in range(module.POOL_STRAYS)]
+        return []
+
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        ask(parts, listener, "waits")
+        await until(lambda: server.asked("waits.example.org"))
+        (before,) = flights(parts.upstreams)
+        before.carrier._kept *= module.POOL  # so that the next question takes the same socket
+        ask(parts, listener, "guessed")
+        await until(lambda: len(listener.replies) == 2)
+        assert {reply[3] & 15 for reply in listener.replies} == {0}
+        assert before not in flights(parts.upstreams) or not before.kept
+
+    with Upstream(script) as server:
+        run(story, dataclasses.replace(schools.POLICY, source_ports="pool"), (server.url,))
