@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Final, NamedTuple, Protocol
 
 from filterd.core import doh, stream_options
-from filterd.dns.streams import HTTPS, MAX_UNSENT_BYTES, Stream, Streams
+from filterd.dns.streams import HTTPS, Stream, Streams
 
 HTTP2: Final = "h2"  # names in ALPN
 HTTP1: Final = "http/1.1"
@@ -100,6 +100,10 @@ class HttpConnection(Stream):
     def resumed(self) -> None:
         self.received(b"")
 
+    @property
+    def held(self) -> int:
+        return self._codec.unsent if self._codec is not None else 0
+
     def _answer(self, codec: Codec, request: Request, now: float) -> None:
         number, method, target, content_type, body = request
         found = doh.read_request(self._path, method, target, content_type, body)
@@ -129,8 +133,7 @@ class HttpConnection(Stream):
         data = codec.take()
         if data:
             self.send(data)
-        if codec.unsent > MAX_UNSENT_BYTES:
-            self.abort()
+        self.weigh()
         if not codec.halfway or not self.open:
             self.message_since = None
         elif self.message_since is None:

@@ -8,9 +8,11 @@ replies it need not read, and in time (RFC 7766 section 6).
 from __future__ import annotations
 
 import asyncio
+import socket
 from time import monotonic
 from typing import Final
 
+from filterd.core.budget import Budget
 from filterd.core.exchange import TCP
 from filterd.core.forwarder import Forwarder
 from filterd.dns.clients import Client, Clients, client_key
@@ -23,12 +25,15 @@ MESSAGE_S: Final = 5.0  # for a whole message, or TLS handshake, from its first 
 FIRST_S: Final = 10.0  # and the first one within this time of connecting
 LINGER_S: Final = 2.0  # for a client to close after its last answer
 MAX_UNSENT_BYTES: Final = 256 << 10  # a client that does not read what it asked for
+MAX_UNSENT_IN_ALL: Final = 16 << 20  # all such clients of a worker together
+SEND_BUFFER: Final = 64 << 10  # the kernel's own, which would grow to megabytes; it takes twice as much
 MAX_WAITING: Final = 100  # questions under way; then nothing more is read until half of them are answered
 MAX_QUERIES: Final = 1000  # then the connection ends, once everything is answered
 READ_BYTES: Final = 16 << 10  # read at once
 MAX_QUERY_BYTES: Final = 16 << 10  # no question is longer; what is would only fill memory
 TOKEN_BYTES: Final = 4096  # every so many bytes of a reply count as one more query: TTLs are aged one by one
 BUSY: Final = 0.5  # of all connections taken: idle ones get a fifth of the time
+GIVE_WAY_PER_S: Final = 100  # connections that are closed for somebody else's: to find one costs a look at all
 
 
 class Streams:
@@ -41,6 +46,8 @@ class Streams:
         self.connections: set[Stream] = set()
         self.refused = 0
         self.failed_handshakes = 0
+        self.unsent = 0  # bytes that clients have not read
+        self._give_way = Budget(GIVE_WAY_PER_S)
         self.buffer = memoryview(bytearray(READ_BYTES))  # one for all: it is read out at once
 
     def idle_s(self) -> int:
@@ -60,10 +67,30 @@ class Streams:
         self.clients.over(client)
         return None
 
+    def has_room(self, client: Client, now: float) -> bool:
+        """Whether a client may have one more connection. Where all are taken it gets one of whoever has most, the one
+        that asked longest ago: else a device with a hundred addresses could keep everybody from TCP.
+        """
+        limits = self.forwarder.limits
+        if client.tcp >= limits.tcp_connections_per_client:
+            return False
+        if len(self.connections) < limits.tcp_connections:
+            return True
+        if not self.connections or not self._give_way.affords(1, now):
+            return False
+        last = max(self.connections, key=lambda stream: (stream.places, not stream.waiting, -stream.last))
+        if client.tcp and last.places <= client.tcp + 1:
+            return False
+        self.refused += 1
+        last.abort()
+        last.leave()
+        return True
+
     def sweep(self, now: float) -> None:
         """Close what has been idle or half-sent for too long; once a second."""
         idle_s = self.idle_s()
         for stream in list(self.connections):
+            stream.weigh()
             if stream.overdue(now, idle_s):
                 stream.close()
 
@@ -82,29 +109,26 @@ class Stream(asyncio.BufferedProtocol):
         self.started = self.last = monotonic()
         self._transport: asyncio.Transport | None = None
         self._client: Client | None = None
+        self._unsent = 0  # of what it was sent, when last looked at
         self._asked = 0  # questions so far
         self.waiting = 0  # of these, without an answer
-        self._paused = self._ending = self._discarding = self._closing = False
+        self._paused = self._full = self._ending = self._discarding = self._closing = False
 
     # -- coming and going -----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         streams = self.streams
-        limits = streams.forwarder.limits
         peer = transport.get_extra_info("peername")
         self.key = client_key(peer) if peer else b""
         client = streams.clients.find(self.key, self.last) if peer else None
-        if (
-            client is None
-            or client.tcp >= limits.tcp_connections_per_client
-            or len(streams.connections) >= limits.tcp_connections
-        ):
+        if client is None or not streams.has_room(client, self.last):
             streams.refused += 1
             self._closing = True
             transport.abort()
             return
         client.tcp += 1
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._transport, self._client = transport, client
         streams.connections.add(self)
 
@@ -157,10 +181,22 @@ class Stream(asyncio.BufferedProtocol):
     def connection_lost(self, _: Exception | None) -> None:
         self._transport = None
         self._closing = True
-        self.streams.connections.discard(self)
+        self.leave()
+
+    def leave(self) -> None:
+        """Take up no place any more."""
+        streams = self.streams
+        streams.connections.discard(self)
+        streams.unsent -= self._unsent
+        self._unsent = 0
         if self._client is not None:
             self._client.tcp -= 1
             self._client = None
+
+    @property
+    def places(self) -> int:
+        """How many connections its client has."""
+        return self._client.tcp if self._client is not None else 0
 
     # -- bytes ----------------------------------------------------------------------------------------------------
 
@@ -180,7 +216,7 @@ class Stream(asyncio.BufferedProtocol):
         raise NotImplementedError
 
     def resumed(self) -> None:
-        """Go on with what could not be taken because too many questions were under way."""
+        """Go on with what could not be taken for a while."""
         raise NotImplementedError
 
     def send(self, data: bytes | bytearray) -> None:
@@ -188,7 +224,22 @@ class Stream(asyncio.BufferedProtocol):
         if self._transport is None or self._closing or self._discarding:
             return
         self._transport.write(data)
-        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+        self.weigh()
+
+    @property
+    def held(self) -> int:
+        """Bytes for the client that are not in its transport yet."""
+        return 0
+
+    def weigh(self) -> None:
+        """See how much the client has not read; too much ends the connection."""
+        if self._transport is None or self._client is None:
+            return
+        streams, unsent = self.streams, self._transport.get_write_buffer_size() + self.held
+        more = unsent - self._unsent
+        streams.unsent += more
+        self._unsent = unsent
+        if unsent > MAX_UNSENT_BYTES or (more > 0 and streams.unsent > MAX_UNSENT_IN_ALL):
             self.abort()  # what else it asked in the same breath is not looked at
 
     # -- questions ------------------------------------------------------------------------------------------------
@@ -215,10 +266,8 @@ class Stream(asyncio.BufferedProtocol):
         reply = self.streams.desk.query(packet, self.label, client.row, (self, token), now, self.key)
         if reply is None:
             self.waiting += 1
-            if self.waiting >= MAX_WAITING and self._transport is not None and not self._paused:
-                self._paused = True
-                self.message_since = None  # it is us who do not read
-                self._transport.pause_reading()
+            if self.waiting >= MAX_WAITING:
+                self._pause()
         elif len(reply) >= TOKEN_BYTES:
             client.tokens -= len(reply) // TOKEN_BYTES
         return reply
@@ -233,11 +282,35 @@ class Stream(asyncio.BufferedProtocol):
         self.last = monotonic()
         if size >= TOKEN_BYTES and self._client is not None:
             self._client.tokens -= size // TOKEN_BYTES
-        if self._paused and self.waiting <= MAX_WAITING // 2 and self._transport is not None and not self._closing:
+        self._go_on()
+        self.settle()
+
+    # -- a client that asks faster than we, or it, can take -------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """It has not read what it was sent: it need not ask more."""
+        self._full = True
+        self._pause()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self._paused:
+            self._go_on()
+            self.settle()
+
+    def _pause(self) -> None:
+        if self._transport is not None and not self._paused and not self._closing:
+            self._paused = True
+            self.message_since = None  # it is us who do not read
+            self._transport.pause_reading()
+
+    def _go_on(self) -> None:
+        if self._full or self.waiting > MAX_WAITING // 2:
+            return
+        if self._paused and self._transport is not None and not self._closing:
             self._paused = False
             self._transport.resume_reading()
             self.resumed()
-        self.settle()
 
     @property
     def last_answers(self) -> bool:

@@ -50,6 +50,12 @@ class TlsConnection(asyncio.Transport, asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         return self._secured and self._stream.eof_received()
 
+    def pause_writing(self) -> None:
+        self._stream.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stream.resume_writing()
+
     def connection_lost(self, error: Exception | None) -> None:
         self._raw = None
         self._stream.connection_lost(error)

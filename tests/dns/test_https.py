@@ -275,9 +275,7 @@ def test_over_its_rate_a_client_is_closed(authority: Authority) -> None:
 def test_a_client_that_makes_no_room_for_answers_is_cut_off(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from filterd.dns import https
-
-    monkeypatch.setattr(https, "MAX_UNSENT_BYTES", 500)
+    monkeypatch.setattr(streams, "MAX_UNSENT_BYTES", 500)
 
     async def story(_: Parts, server: Streams, port: int) -> None:
         reader, writer = await connect(authority, port, "h2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -166,6 +167,74 @@ def test_crowded_or_not_an_answer_that_is_under_way_is_waited_for() -> None:
             await hang_up(waits, idles)
 
         serve(story, policy, upstreams=(upstream.url,))
+
+
+def test_who_has_most_connections_gives_one_to_who_has_none() -> None:
+    policy = schools.with_limits(tcp_connections=6, tcp_connections_per_client=3)
+
+    async def story(_: Parts, server: Streams, port: int) -> None:
+        many = [await connect(port, f"127.0.31.{7 + i // 3}") for i in range(6)]
+        await until(lambda: len(server.connections) == 6)
+        for reader, writer in many[1:]:
+            writer.write(framed(b"aa" + ADULT))
+            await message(reader)
+        new = await connect(port, "127.0.31.99")
+        new[1].write(framed(b"bb" + ADULT))
+        assert (await message(new[0]))[:2] == b"bb"
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+            await message(many[0][0])  # it asked longest ago
+        assert (server.refused, len(server.connections)) == (1, 6)
+        more = [await connect(port, "127.0.31.99") for _ in range(2)]
+        await until(lambda: server.refused == 3)
+        assert sorted(stream.places for stream in server.connections) == [2, 2, 2, 2, 2, 2]
+        await hang_up(*many, new, *more)
+        await until(lambda: not server.connections)
+
+    serve(story, policy)
+
+
+def test_answers_that_nobody_reads_are_bounded_for_all_clients_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MAX_UNSENT_BYTES", 1 << 30)
+    monkeypatch.setattr(streams, "MAX_UNSENT_IN_ALL", 20 << 20)
+
+    async def story(_: Parts, server: Streams, port: int) -> None:
+        pairs = [await connect(port, f"127.0.31.{i}") for i in range(1, 5)]
+        await until(lambda: len(server.connections) == 4)
+        first, *others = server.connections
+        for stream in (first, *others):
+            stream.send(bytes(16 << 20))
+        await until(lambda: len(server.connections) == 1)
+        assert server.connections == {first}
+        assert 0 < server.unsent <= 20 << 20
+        await hang_up(*pairs)
+        await until(lambda: not server.connections)
+        assert server.unsent == 0
+
+    serve(story)
+
+
+def test_a_client_that_reads_slowly_has_all_its_answers_and_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "SEND_BUFFER", 4096)
+
+    async def story(parts: Parts, server: Streams, port: int) -> None:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", port))
+        sock.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
+        monkeypatch.setattr(parts.forwarder, "query", lambda packet, *_: packet[:2] + bytes(30_000))
+        writer.write(b"".join(framed(i.to_bytes(2, "big") + ADULT) for i in range(40)))
+        await until(lambda: server.connections and only(server)._paused)
+        await asyncio.sleep(0.05)
+        assert 64 << 10 < server.unsent < 128 << 10
+        for i in range(40):
+            assert (await message(reader))[:2] == i.to_bytes(2, "big")
+        assert not only(server)._paused
+        await hang_up((reader, writer))
+        await until(lambda: not server.connections)
+        assert server.unsent == 0
+
+    serve(story)
 
 
 def test_a_cookie_is_bound_to_the_address_over_tcp_too() -> None:
