@@ -40,6 +40,7 @@ def check(config_dir: Path, state_dir: Path | None) -> None:
         *advice.warnings(found, names, today),
         *missing_lists(found, config_dir),
         *check_dns.missing(found.policy),
+        *check_dns.unfit(found.policy),
     ]:
         click.echo(_paragraph("warning: ", warning))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from filterd.core.policy import Policy
+from filterd.core.policy import Policy, Upstream
 
 
 def summary(policy: Policy) -> Iterator[tuple[str, str]]:
@@ -36,13 +38,34 @@ def search(policy: Policy) -> str:
 
 
 def missing(policy: Policy) -> Iterator[str]:
-    """Files that the policy names and that are not there; leases come and go, so theirs are not looked at."""
+    """Files that the policy names and that are not there."""
     named = [("school.yaml: encrypted", path) for path in _certificates(policy)]
-    every = (*policy.upstreams, *(upstream for route in policy.routes for upstream in route.upstreams))
-    named += [(f"school.yaml: {upstream.url}", upstream.ca) for upstream in every if upstream.ca is not None]
+    named += [(f"school.yaml: {upstream.url}", upstream.ca) for upstream in _every(policy) if upstream.ca is not None]
     for who, path in dict.fromkeys(named):
         if not _there(path):
             yield f"policies/{who}: there is no file {path}"
+    for path in policy.local.leases.files if policy.local.leases is not None else ():
+        if not _there(path):
+            yield f"policies/local.yaml: leases: there is no file {path}; until there is, no device has a name from it"
+
+
+def unfit(policy: Policy) -> Iterator[str]:
+    """What is wrong with the certificate and with files of roots to trust, as far as the caller may read them."""
+    from filterd.dns import certificate
+
+    if policy.encrypted is not None and all(map(_readable, _certificates(policy))):
+        problem = certificate.problem(policy.encrypted)
+        if problem:
+            yield f"policies/school.yaml: encrypted: {problem}"
+    for path in dict.fromkeys(u.ca for u in _every(policy) if u.ca is not None and _readable(u.ca)):
+        try:
+            ssl.create_default_context(cafile=path)
+        except (OSError, ValueError):
+            yield f"policies/school.yaml: {path} holds no certificate to trust; a ca is a PEM file of certificates"
+
+
+def _every(policy: Policy) -> tuple[Upstream, ...]:
+    return (*policy.upstreams, *(upstream for route in policy.routes for upstream in route.upstreams))
 
 
 def _answers(policy: Policy) -> str:
@@ -64,6 +87,10 @@ def _there(path: str) -> bool:
         return Path(path).is_file()
     except PermissionError:
         return True  # a key in a folder that only the service may enter
+
+
+def _readable(path: str) -> bool:
+    return os.access(path, os.R_OK) and Path(path).is_file()
 
 
 def _ids(words: Iterable[str]) -> str:

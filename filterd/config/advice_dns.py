@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from filterd.config import units
 from filterd.core import servers
 from filterd.core.policy import Policy
 
@@ -23,8 +24,13 @@ def warnings(policy: Policy, policy_files: list[str]) -> Iterator[str]:
 
 def _search(policy: Policy, there: bool) -> Iterator[str]:
     if not policy.engines:
-        how = "lists no engine" if there else "is missing; copy it from what `filterd init` writes"
-        yield f"policies/{SEARCH}: {how}, so nobody has safe search"
+        if there:
+            yield f"policies/{SEARCH}: lists no engine, so nobody has safe search"
+        else:
+            yield (
+                f"policies/{SEARCH}: is missing, so nobody has safe search; copy it from what `filterd init` writes, "
+                "and the category unsafe-search from the tiers.yaml there"
+            )
         return
     for tier in policy.tiers:
         if tier.pupils and not tier.safe_search:
@@ -32,6 +38,12 @@ def _search(policy: Policy, there: bool) -> Iterator[str]:
 
 
 def _upstreams(policy: Policy) -> Iterator[str]:
+    every = [*policy.upstreams, *(upstream for route in policy.routes for upstream in route.upstreams)]
+    for upstream in dict.fromkeys(every):
+        server = servers.parse(upstream)
+        places = [f"[{a}]:{server.port}" if ":" in a else f"{a}:{server.port}" for a in server.addresses]
+        if set(places) & set(policy.listen):
+            yield f"policies/school.yaml: upstream {upstream.url} is this box itself, see listen; leave it out"
     transports = {servers.parse(upstream).transport for upstream in policy.upstreams}
     if transports <= set(servers.ENCRYPTED):
         yield (
@@ -45,6 +57,12 @@ def _upstreams(policy: Policy) -> Iterator[str]:
 def _answers(policy: Policy) -> Iterator[str]:
     if not policy.rebinding.protect:
         yield "policies/school.yaml: rebinding.protect is off: web pages from outside can reach the school's machines"
+    for zone in dict.fromkeys((*policy.rebinding.allow, *(route.zone for route in policy.routes))):
+        if "." in zone and not zone.endswith(".arpa") and units.is_public_suffix(zone):
+            yield (
+                f"policies/school.yaml: {zone!r} is a public suffix: what is meant for the school's own zone holds for "
+                "every site below it, private addresses too"
+            )
     new = policy.newly_seen
     if new is not None and not any(new.category in tier.block for tier in policy.tiers):
         yield f"policies/school.yaml: newly_seen has no effect: no tier closes {new.category!r}"

@@ -215,6 +215,8 @@ def source_url(value: str) -> str:
 
 def domain(value: str) -> str:
     """A host name of two labels or more, in its normal form (lower case, A-labels)."""
+    if re.fullmatch(r"[0-9a-fA-F.:]+/[0-9]{1,3}", value):
+        raise ValueError(f"{shown(value)} is a network; names only")
     if "://" in value or "/" in value:
         host = re.sub(r"^[a-z]+:/+", "", value.lower()).partition("/")[0]
         raise ValueError(f"{shown(value)} is a URL; write the name only" + (f": {host}" if host else ""))

@@ -141,7 +141,7 @@ class _Reader:
         while not isinstance(event := self.next(), yaml.MappingEndEvent):
             line = event.start_mark.line + 1
             if not isinstance(event, yaml.ScalarEvent):
-                raise _ReadError(line, "a key must be plain text")
+                raise _ReadError(line, 'a key must be plain text; an address such as "[::1]:53" stands in quotes')
             key = event.value
             below = (*path, key)
             if key == "<<" and event.implicit[0]:

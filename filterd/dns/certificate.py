@@ -101,6 +101,14 @@ def inspect(encrypted: Encrypted) -> Certificate:
     return Certificate(names, *map(float, dates))
 
 
+def problem(encrypted: Encrypted) -> str:
+    """What is wrong with the files as they are now, for somebody who looks before a start; empty for nothing."""
+    try:
+        return _objection(inspect(encrypted), encrypted)
+    except ValueError as error:
+        return str(error)
+
+
 def _shown(server: ssl.SSLContext, client: ssl.SSLContext) -> dict[str, Any]:
     """The server's certificate as a client sees it."""
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -82,3 +82,26 @@ def test_files_that_are_not_there_are_told_once(config):
         f"policies/school.yaml: encrypted: there is no file {config / 'k.pem'}",
         f"policies/school.yaml: tls://10.0.0.1:853: there is no file {config / 'ca.pem'}",
     ]
+
+
+def test_lease_files_that_are_not_there_are_told(config):
+    (config / "policies" / "local.yaml").write_text(LOCAL)
+    (told,) = check_dns.missing(load.load(config))
+    assert told.startswith("policies/local.yaml: leases: there is no file /nowhere/leases; until there is")
+
+
+def test_a_certificate_that_devices_will_refuse_is_told(config):
+    certificates = pytest.importorskip("tests.certificates")
+    authority = certificates.Authority(config)
+    text = (
+        f"encrypted: {{name: {certificates.NAME}, certificate: cert.pem, key: key.pem, dot: ['10.0.0.2:853']}}\n"
+        "conditional: {a.vn: [{url: 'tls://10.0.0.1', ca: key.pem}], b.vn: [{url: 'tls://10.0.0.1', ca: ca.pem}]}"
+    )
+    policy = with_school(config, text)
+    ca = f"policies/school.yaml: {config / 'key.pem'} holds no certificate to trust; a ca is a PEM file of certificates"
+    assert list(check_dns.unfit(policy)) == [ca]
+    authority.write("other.example")
+    told = "the certificate is not for dns.school.example but for other.example"
+    assert list(check_dns.unfit(policy)) == [f"policies/school.yaml: encrypted: {told}", ca]
+    (config / "cert.pem").unlink()
+    assert list(check_dns.unfit(policy)) == [ca]

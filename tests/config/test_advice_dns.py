@@ -35,6 +35,10 @@ def test_a_plain_school_needs_no_advice(config):
         ("school", UPSTREAMS, f"upstreams: [{TLS}]\n", "a box whose clock is wrong can trust no certificate"),
         ("school", UPSTREAMS, f"upstreams: [{TLS}, {UDP}]\n", "while the former fail, questions travel plain"),
         ("school", UPSTREAMS, f"upstreams: [{UDP}, tcp://9.9.9.9]\n", None),
+        ("school", UPSTREAMS, "upstreams: [udp://127.0.0.1:5300]\n", "udp://127.0.0.1:5300 is this box itself"),
+        ("school", UPSTREAMS, f"{UPSTREAMS}conditional: {{com.vn: [{UDP}]}}\n", "'com.vn' is a public suffix"),
+        ("school", UPSTREAMS, f"{UPSTREAMS}rebinding: {{allow: [edu.vn]}}\n", "'edu.vn' is a public suffix"),
+        ("school", UPSTREAMS, f"{UPSTREAMS}conditional: {{lan: [{UDP}], 10.0.0.0/8: [{UDP}]}}\n", None),
         ("school", UPSTREAMS, f"{UPSTREAMS}rebinding: {{protect: false}}\n", "rebinding.protect is off"),
         (
             "school",
@@ -69,7 +73,7 @@ def test_what_is_valid_and_not_meant_is_told(config, file, old, new, message):
 def test_without_the_file_of_engines_it_says_where_one_is(config):
     (config / "policies" / "safesearch.yaml").unlink()
     (told,) = advice_dns.warnings(load.load(config), ["school.yaml"])
-    assert told.startswith("policies/safesearch.yaml: is missing; copy it from what `filterd init` writes")
+    assert told.startswith("policies/safesearch.yaml: is missing, so nobody has safe search; copy it")
 
 
 def test_a_file_without_engines_is_told_too(config):

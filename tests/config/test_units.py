@@ -104,6 +104,7 @@ BAD = [
     (units.domain, "https://youtube.com/watch?v=1", "is a URL; write the name only: youtube.com"),
     (units.domain, "1.2.3.4", "'1.2.3.4' is an address; names only"),
     (units.domain, "a b.vn", "is not a domain name"),
+    (units.rule_name, "192.168.0.0/16", "'192.168.0.0/16' is a network; names only"),
     (units.rule_name, "com.vn", "'com.vn' is a public suffix: it would cover every site below it; name the sites"),
     (units.rule_name, "vn", "'vn' is a public suffix"),
     (units.rule_name, "*.com", "'com' is a public suffix"),

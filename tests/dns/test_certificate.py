@@ -169,3 +169,11 @@ def test_a_credential_of_systemd_takes_the_place_of_the_file_with_its_name(
         certificate.inspect(authority.encrypted())
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     assert certificate.inspect(authority.encrypted()).names
+
+
+def test_what_is_wrong_is_told_before_a_start(authority: Authority) -> None:
+    assert certificate.problem(authority.encrypted()) == ""
+    authority.write(days=(-9, -2))
+    assert certificate.problem(authority.encrypted()).startswith("the certificate expired on ")
+    authority.key.write_text("no key")
+    assert "are not a PEM certificate and its key" in certificate.problem(authority.encrypted())
