@@ -31,6 +31,7 @@ MAX_STRAYS: Final = 3  # packets with the right id and another question; then so
 FAILURE_S: Final = 1.0  # a failed question is not asked again so soon (RFC 9520 section 3.2), then twice as long...
 FAILURE_MAX_S: Final = 30.0
 MAX_FAILURES: Final = 4096
+MANY_CLIENTS: Final = 4096  # then those for whom nothing waits are left out
 # Reading an answer of 64 KiB takes milliseconds. Beyond this many bytes a second in such answers, they count as failed.
 HEAVY_BYTES: Final = 8192
 HEAVY_PER_S: Final = 2 << 20
@@ -100,9 +101,11 @@ class Asker(Replier):
         noise = self._noise.take(len(key) - 5) if upstream.keeps_case and self.plan.mixed[first] else None
         exchange = exchange_for(key, first, now, route, noise)
         self._pending[key] = exchange
-        self.upstreams.sent(first)
-        self._wait(exchange, now)
+        upstream.in_flight += 1
+        exchange.due = now + ATTEMPT_S
+        self._due.append((exchange.due, exchange))
         if len(route) > 1:
+            self.upstreams.earn_hedge()
             exchange.hedge_at = now + self.upstreams.hedge_after_s(first)
             self._hedges.append((exchange.hedge_at, exchange))
         return exchange
@@ -164,7 +167,10 @@ class Asker(Replier):
             return None if exchange.tcp else self._over_tcp(exchange, now)  # None: the same packet once more
         if len(packet) > HEAVY_BYTES and not self.heavy.affords(len(packet), now):
             return None if late else self._finally(exchange, now)
-        answer = _read(packet, end, header) if rcode in _USABLE else None
+        try:
+            answer = wire.read_answer(packet, end, header) if rcode in _USABLE else None
+        except WireError:
+            answer = None
         if answer is None:
             self.upstreams.spoilt(upstream, now)
             return None if late else self._failed(exchange, now)
@@ -258,7 +264,7 @@ class Asker(Replier):
     def _again(self, exchange: Exchange, upstream: int, now: float) -> Exchange:
         exchange.upstream = upstream
         exchange.tried.append(upstream)
-        self.upstreams.sent(upstream)
+        self.upstreams.all[upstream].in_flight += 1
         exchange.tcp = False
         self._wait(exchange, now)
         return exchange
@@ -270,11 +276,9 @@ class Asker(Replier):
         self.upstreams.settled(exchange.tried)
         waiting = self._waiting
         for asked in exchange.waiters:
-            left = waiting[asked.client] - 1
-            if left:
-                waiting[asked.client] = left
-            else:
-                del waiting[asked.client]
+            waiting[asked.client] -= 1
+        if len(waiting) > MANY_CLIENTS:
+            self._waiting = {client: count for client, count in waiting.items() if count}
         due = self._due
         while due and due[0][1].done:
             due.popleft()
@@ -349,7 +353,7 @@ class Asker(Replier):
         else:
             zone = next(zone for zone, route in self.plan.routes.items() if index in route)
             probe = probe_of(index, now, special.soa_question(zone))
-        self.upstreams.sent(index)
+        self.upstreams.all[index].in_flight += 1
         self._wait(probe, now)
         return probe
 
@@ -383,10 +387,3 @@ class Asker(Replier):
         exchange.done = True
         self.upstreams.settled(exchange.tried)
         return []
-
-
-def _read(packet: bytes, end: int, header: wire.Header) -> Answer | None:
-    try:
-        return wire.read_answer(packet, end, header)
-    except WireError:
-        return None

@@ -151,8 +151,10 @@ class Forwarder(Asker):
             failure = self._failures.get(key)
             if failure is not None and failure[0] > now:
                 return self._give_up(asked, key, now, route)
-        if not self._may_wait(asked.client):
+        waiting = self._waiting.get(asked.client, 0)
+        if waiting >= MAX_WAITING and not self._may_wait(asked.client):
             return self._turned_away(asked, key, now, route)
+        self._waiting[asked.client] = waiting + 1
         exchange = self._ask(key, first, now, route)
         exchange.waiters.append(asked)
         return exchange

@@ -112,8 +112,8 @@ class Upstreams:
         """How long an answer may take before a second upstream is asked."""
         return min(max(self.all[index].slow_s, HEDGE_MIN_S), HEDGE_MAX_S)
 
-    def sent(self, index: int) -> None:
-        self.all[index].in_flight += 1
+    def earn_hedge(self) -> None:
+        """One more question that might be asked twice."""
         if self._hedges < HEDGES_SAVED:
             self._hedges += HEDGE_SHARE
 

@@ -243,7 +243,7 @@ def test_a_second_upstream_is_asked_for_a_tenth_of_the_questions_and_those_saved
     hedged = sum(upstreams.hedge((0, 1), [0]) is not None for _ in range(2000))
     assert hedged == HEDGES_SAVED
     for _ in range(1000):
-        upstreams.sent(0)
+        upstreams.earn_hedge()
     assert sum(upstreams.hedge((0, 1), [0]) is not None for _ in range(2000)) == pytest.approx(100, abs=1)
 
 
@@ -254,8 +254,7 @@ def test_no_second_upstream_is_one_that_is_down_or_was_asked():
 
 def test_an_upstream_for_which_too_many_wait_gets_no_more():
     upstreams = fresh(2, limit=3)
-    for _ in range(3):
-        upstreams.sent(0)
+    upstreams.all[0].in_flight = 3
     assert upstreams.first((0, 1)) == 1
     assert upstreams.first((0,)) is None
     upstreams.settled([0])
