@@ -2,8 +2,9 @@
 
 `dns.worker` hands in the day and takes away what was noted; `live.firstseen` keeps the register of the whole school.
 A domain is 6 bytes of a keyed hash and 2 bytes of a day, whole days since 1970. Nobody can be made to forget: nothing
-is evicted, and a flood of names is noted up to a daily limit only. What came up in the learning period, the first days
-of the register's life, counts as known for ever, or all of it would be new on the day after.
+is evicted, and a flood of names is noted up to daily limits only, one for all and one for each client. What came up in
+the learning period, the first days of the register's life, counts as known for ever, or all of it would be new on the
+day after.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from filterd.core.sites import NO_SITE, Sites
 
 CAPACITY: Final = 1_000_000
 PER_DAY: Final = 20_000  # domains noted in one day at most
+PER_CLIENT: Final = 2_000  # of these for one client: nobody alone can take the place of all others
 SECRET_BYTES: Final = 16
 MAX_ABSENCE_DAYS: Final = 400  # a clock further ahead is wrong: no school is closed for so long
 ALWAYS: Final = 0  # the day of what was seen while learning
@@ -27,6 +29,7 @@ _BUCKET_SHIFT: Final = 64 - _BUCKET_BITS
 _DAY_MASK: Final = 0xFFFF
 _MAX_KNOWN: Final = 8192  # names remembered to be known, some 1 MB
 _HASH_SHIFT: Final = 16
+_CLIENT_BYTES: Final = 8  # a device has any number of addresses in its IPv6 /64
 
 Noted = tuple[int, int]  # (hash, day)
 
@@ -37,7 +40,10 @@ class Register:
     `started` is the day its life began, `last` the last day it knows of; `trusted`: the clock is not before that.
     """
 
-    __slots__ = ("_buckets", "_hash", "_today", "capacity", "last", "per_day", "secret", "size", "started", "trusted")
+    __slots__ = (
+        "_buckets", "_by_client", "_hash", "_today", "capacity", "last", "per_day", "secret", "size", "started",
+        "trusted",
+    )  # fmt: skip
 
     def __init__(
         self, secret: bytes, started: int, last: int = 0, capacity: int = CAPACITY, per_day: int = PER_DAY
@@ -50,6 +56,7 @@ class Register:
         self.per_day = per_day
         self.size = 0
         self._today = 0
+        self._by_client: dict[bytes, int] = {}  # domains noted today; as many entries as `per_day` at most
         self._hash = hashlib.blake2s(digest_size=6, key=secret)
         self._buckets = [array("Q") for _ in range(1 << _BUCKET_BITS)]
 
@@ -71,6 +78,7 @@ class Register:
             return False
         self.last = day
         self._today = 0
+        self._by_client.clear()
         return True
 
     def hash_of(self, site: bytes) -> int:
@@ -88,14 +96,19 @@ class Register:
             return bucket[at] & _DAY_MASK
         return None
 
-    def note(self, value: int, days: int) -> int | None:
+    def note(self, value: int, days: int, client: bytes = b"") -> int | None:
         """Note a hash as first seen today; the day that now stands for it, or None if nothing was noted."""
         if not self.trusted or self._today >= self.per_day:
+            return None
+        client = client[:_CLIENT_BYTES]
+        by_client = self._by_client.get(client, 0)
+        if client and by_client >= PER_CLIENT:
             return None
         day = ALWAYS if self.learning(days) else self.last
         if not self.add(value, day):
             return None
         self._today += 1
+        self._by_client[client] = by_client + 1
         return day
 
     def add(self, value: int, day: int) -> bool:
@@ -174,15 +187,15 @@ class FirstSeen:
         self._settle(key)
         return False
 
-    def note(self, key: bytes) -> None:
-        """A client asked for this name."""
+    def note(self, key: bytes, client: bytes = b"") -> None:
+        """A client asked for this name; b"" is nobody in particular."""
         if key in self._known:
             return
         register = self.register
         value = self._hashed(key)
         day = register.day_of(value) if value >= 0 else ALWAYS
         if day is None:
-            day = register.note(value, self.days)
+            day = register.note(value, self.days, client)
             if day is None:
                 return
             self._changes.append((value, day))

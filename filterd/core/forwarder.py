@@ -85,7 +85,7 @@ class Forwarder(Asker):
         verdict = decide(snapshot, row, key)
         asked = Asked(query, verdict, row, snapshot, packet, transport, reply_to, None, client)
         if snapshot.seen is not None and verdict.step >= CATEGORY:
-            snapshot.seen.note(key)
+            snapshot.seen.note(key, client)
         if verdict.action is Action.ALLOW and verdict.step:
             return self._allowed(asked, now)
         if verdict.step == 0:

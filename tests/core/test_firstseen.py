@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterd.core import names
+from filterd.core import firstseen, names
 from filterd.core.firstseen import ALWAYS, MAX_ABSENCE_DAYS, FirstSeen, Register, entries_of
 from filterd.core.sites import Sites
 
@@ -102,6 +102,22 @@ def test_a_flood_is_noted_up_to_the_days_limit_and_evicts_nothing():
     school.roll(DAY + DAYS)
     assert not school.is_new(key("first.com"))
     assert school.is_new(key("random-98.com"))
+
+
+def test_a_flood_of_one_client_leaves_room_for_others(monkeypatch):
+    monkeypatch.setattr(firstseen, "PER_CLIENT", 5)
+    school = seen()
+    pupil, neighbours = bytes((127, 0, 31, 7)), [bytes.fromhex("2001") + bytes(13) + bytes((n,)) for n in range(20)]
+    for n in range(20):
+        school.note(key(f"random-{n}.com"), pupil)
+    assert school.register.size == 5
+    school.note(key("lesson.com"), bytes((127, 0, 31, 8)))
+    for n, each in enumerate(neighbours):  # addresses of one device, perhaps
+        school.note(key(f"more-{n}.com"), each)
+    assert school.register.size == 5 + 1 + 5
+    school.roll(DAY + 1)
+    school.note(key("random-19.com"), pupil)
+    assert school.register.size == 12
 
 
 def test_a_full_register_says_so_and_keeps_what_it_has():
