@@ -19,6 +19,8 @@ from dnslib import EDNS0, QTYPE, RCODE, DNSHeader, DNSQuestion, DNSRecord
 EDE_OPTION = 15  # RFC 8914
 BLOCKED = 15
 NO_UPLINK = frozenset({22, 23})  # no reachable authority; network error
+MADE_HERE = "filterd.internal."  # in the SOA of every answer that the box makes
+SAFE = frozenset({"forcesafesearch.google.com", "restrictmoderate.youtube.com", "213.180.193.56"})
 REPLY_S = 5.0  # longer than the server takes to give up on its upstreams
 WIDTH = 80
 WHY_WIDTH = 23
@@ -29,6 +31,7 @@ class Got(StrEnum):
 
     ALLOW = "allow"  # the world's answer, whatever it was
     BLOCK = "block"
+    SAFE = "safe"  # a search engine's safe host, or that there is nothing else
     LOCAL = "local"  # answered by the box itself
     NO_UPLINK = "no uplink"
     NOTHING = "nothing"
@@ -37,7 +40,7 @@ class Got(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question of one class. `expected` is allow, block or local."""
+    """One question of one class. `expected` is allow, block, safe or local."""
 
     who: str
     source: str
@@ -66,15 +69,23 @@ DEMO: tuple[Ask, ...] = (
     Ask(*_3A, "adult.canary.filterd.internal", Got.BLOCK),
     Ask(*_3A, "wikipedia.org", Got.ALLOW),
     Ask(*_3A, "moet.gov.vn", Got.ALLOW),
+    Ask(*_3A, "use-application-dns.net", Got.BLOCK),
     Ask(*_7A, "youtube.com", Got.BLOCK),
     Ask(*_7A, "facebook.com", Got.BLOCK),
     Ask(*_7A, "bet365.com", Got.BLOCK, "tcp"),
+    Ask(*_7A, "search.yahoo.com", Got.BLOCK),
+    Ask(*_7A, "dns.google", Got.BLOCK),
+    Ask(*_7A, "www.google.com", Got.SAFE),
+    Ask(*_7A, "www.google.com", Got.SAFE, "udp", "HTTPS"),
+    Ask(*_7A, "yandex.com", Got.SAFE),
     Ask(*_7A, "khanacademy.org", Got.ALLOW),
     Ask(*_11B, "youtube.com", Got.ALLOW),
+    Ask(*_11B, "www.youtube.com", Got.SAFE),
     Ask(*_11B, "facebook.com", Got.BLOCK),
     Ask(*_11B, "bet365.com", Got.BLOCK, "udp", "HTTPS"),
     Ask(*_11B, "wikipedia.org", Got.ALLOW, "tcp"),
     Ask(*_STAFF, "facebook.com", Got.ALLOW),
+    Ask(*_STAFF, "www.google.com", Got.ALLOW),
     Ask(*_STAFF, "bet365.com", Got.BLOCK),
     Ask(*_STAFF, "scam.canary.filterd.internal", Got.BLOCK),
     Ask(*_STAFF, "loc.filterd.internal", Got.LOCAL),
@@ -116,9 +127,21 @@ def judge(reply: DNSRecord) -> Answer:
             return Answer(Got.NO_UPLINK, f"SERVFAIL, EDE {code}")
     if reply.header.aa:
         return Answer(Got.LOCAL, shown if addresses else f"{rcode}, no address set")
+    safe = _safe(reply)
+    if safe:
+        return Answer(Got.SAFE, safe)
     if rcode in ("NOERROR", "NXDOMAIN"):
         return Answer(Got.ALLOW, shown if addresses else f"{rcode} from upstream")
     return Answer(Got.ERROR, shown)
+
+
+def _safe(reply: DNSRecord) -> str:
+    """The safe host or address of an answer; or that the box says, in no zone's name, that there is no data."""
+    for record in reply.rr:
+        if str(record.rdata).rstrip(".") in SAFE:
+            return str(record.rdata).rstrip(".")
+    made_here = any(record.rtype == QTYPE.SOA and str(record.rdata.mname) == MADE_HERE for record in reply.auth)
+    return "no data" if made_here and not reply.rr and not reply.header.rcode else ""
 
 
 def extended_errors(reply: DNSRecord) -> list[tuple[int, str]]:
@@ -128,8 +151,8 @@ def extended_errors(reply: DNSRecord) -> list[tuple[int, str]]:
 
 
 def passes(expected: Got, got: Got) -> bool:
-    """No uplink is an honest answer to a question that is allowed, and to no other."""
-    return got is expected or (expected is Got.ALLOW and got is Got.NO_UPLINK)
+    """No uplink is an honest answer to a question that is sent there, and to no other."""
+    return got is expected or (expected in (Got.ALLOW, Got.SAFE) and got is Got.NO_UPLINK)
 
 
 def report(questions: Sequence[Ask], answers: Sequence[Answer]) -> tuple[str, bool]:

@@ -25,10 +25,11 @@ START_S = 20.0
 STOP_S = 5.0
 LOOK_S = 0.02
 # What to try by hand: some of the questions of the check.
-TRY = ((0, 3), (5, 8), (9, 10), (13, 14))
+TRY = ((0, 3), (6, 11), (16, 17), (20, 22))
 EXPECT = {
     Got.BLOCK: "0.0.0.0, EDE 15 (Blocked)",
     Got.ALLOW: "địa chỉ thật / its real address",
+    Got.SAFE: "tìm kiếm an toàn / safe search, CNAME",
 }
 
 

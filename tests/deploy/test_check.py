@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dnslib import EDNS0, QTYPE, RR, A, DNSHeader, DNSQuestion, DNSRecord, EDNSOption
+from dnslib import CNAME, EDNS0, QTYPE, RR, SOA, A, DNSHeader, DNSQuestion, DNSRecord, EDNSOption
 
 from deploy.check import DEMO, WIDTH, Answer, Ask, Got, judge, passes, report
 
@@ -20,6 +20,18 @@ def reply(rcode: int, *addresses: str, aa: int = 0, ede: tuple[int, str] | None 
     return DNSRecord.parse(record.pack())
 
 
+def behind(alias: CNAME) -> DNSRecord:
+    record = reply(NOERROR)
+    record.add_answer(RR("example.vn", QTYPE.CNAME, rdata=alias))
+    return DNSRecord.parse(record.pack())
+
+
+def without_data(server: str) -> DNSRecord:
+    record = reply(NOERROR)
+    record.add_auth(RR("example.vn", QTYPE.SOA, rdata=SOA(server, "admin.example.vn", (1, 2, 3, 4, 5))))
+    return DNSRecord.parse(record.pack())
+
+
 @pytest.mark.parametrize(
     ("seen", "got"),
     [
@@ -28,6 +40,11 @@ def reply(rcode: int, *addresses: str, aa: int = 0, ede: tuple[int, str] | None 
         pytest.param(reply(NOERROR, "192.0.2.1"), Got.ALLOW, id="an address"),
         pytest.param(reply(NXDOMAIN), Got.ALLOW, id="the world does not know it"),
         pytest.param(reply(NOERROR, "127.0.0.1", aa=1), Got.LOCAL, id="the box's own word"),
+        pytest.param(behind(CNAME("forcesafesearch.google.com")), Got.SAFE, id="a safe host"),
+        pytest.param(reply(NOERROR, "213.180.193.56"), Got.SAFE, id="a safe address"),
+        pytest.param(behind(CNAME("www.example.net")), Got.ALLOW, id="an alias of the world's"),
+        pytest.param(without_data("filterd.internal"), Got.SAFE, id="no data, says the box"),
+        pytest.param(without_data("ns1.example.vn"), Got.ALLOW, id="no data, says the world"),
         pytest.param(reply(SERVFAIL, ede=(22, "no upstream")), Got.NO_UPLINK, id="no upstream"),
         pytest.param(reply(SERVFAIL, ede=(23, "failed")), Got.NO_UPLINK, id="network error"),
         pytest.param(reply(SERVFAIL), Got.ERROR, id="SERVFAIL without a reason"),
@@ -43,6 +60,8 @@ def test_reply_is_judged(seen: DNSRecord, got: Got) -> None:
     [
         (Got.ALLOW, Got.ALLOW, True),
         (Got.ALLOW, Got.NO_UPLINK, True),
+        (Got.SAFE, Got.NO_UPLINK, True),
+        (Got.SAFE, Got.ALLOW, False),
         (Got.BLOCK, Got.NO_UPLINK, False),
         (Got.LOCAL, Got.NO_UPLINK, False),
         (Got.BLOCK, Got.ALLOW, False),
@@ -77,4 +96,4 @@ def test_report_of_the_demo_fits_80_columns() -> None:
 def test_demo_asks_for_every_class_over_both_transports_and_locally() -> None:
     assert {question.who for question in DEMO} == {"3A", "7A", "11B", "staff"}
     assert {question.transport for question in DEMO} == {"udp", "tcp"}
-    assert {question.expected for question in DEMO} == {Got.ALLOW, Got.BLOCK, Got.LOCAL}
+    assert {question.expected for question in DEMO} == {Got.ALLOW, Got.BLOCK, Got.SAFE, Got.LOCAL}
