@@ -65,7 +65,7 @@ def _idle(server: Server, rounds: int, seconds: float, watched: stage.Watched) -
                     stack.enter_context(server.connect(PLACES["another class"], within_s=1))
             seen = _others(server, seconds).finish()
             accepted = int(server.metrics().get("filterd_dns_tcp_connections", 0))
-            watched.during(0.1)
+            watched.look()
         lost += seen.lost
         figures.append((quiet.latency_ms(0.99), seen.latency_ms(0.99)))
         ratios.append(figures[-1][1] / figures[-1][0])

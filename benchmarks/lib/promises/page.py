@@ -21,7 +21,7 @@ def text(line: Line) -> str:
     return f"{line.verdict:<8} {line.name}: {line.figure} (target {line.target}); {line.done}"
 
 
-def keep(folder: Path, part: str, lines: list[Line], took_s: float, load: float) -> Path:
+def keep(folder: Path, part: str, lines: list[Line], took_s: float, load: float, nice: int) -> Path:
     """Put a part's lines in the place of its earlier ones."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{datetime.datetime.now(tz=datetime.UTC).date().isoformat()}-promises"
@@ -31,6 +31,7 @@ def keep(folder: Path, part: str, lines: list[Line], took_s: float, load: float)
         "at": datetime.datetime.now(tz=datetime.UTC).strftime("%H:%M"),
         "commit": _commit(),
         "took_s": round(took_s),
+        "nice": nice,
         "load": [round(load, 1), round(os.getloadavg()[0], 1)],
         "lines": [dataclasses.asdict(line) for line in lines],
     }
@@ -44,9 +45,8 @@ def _page(stem: str, parts: dict[str, Any]) -> str:
     settings = {key: value for key, value in report.machine().items() if key in ("machine", "kernel", "Python", "CPUs")}
     out = [f"# Promises, {stem.removesuffix('-promises')}", "", _rows(("setting", "value"), settings.items()), ""]
     for name, part in sorted(parts.items()):
-        run = (
-            f"`python benchmarks/promises.py --only {name}`: {part['at']}, {part['took_s']} s, commit {part['commit']}"
-        )
+        run = f"`python benchmarks/promises.py --only {name} --nice {part['nice']}`: {part['at']}, {part['took_s']} s"
+        run += f", commit {part['commit']}"
         load = f"load average {part['load'][0]} before and {part['load'][1]} after"
         out += [f"## {name}", "", f"{run}, {load}.", ""]
         lines = [Line(**line) for line in part["lines"]]

@@ -127,12 +127,15 @@ class Watched:
         self.server = server
         self.before_mb = self.most_mb = private_mb(server)
 
+    def look(self) -> None:
+        self.most_mb = max(self.most_mb, private_mb(self.server))
+
     def during(self, seconds: float, step_s: float = 0.5) -> None:
         """Wait, looking on the way."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(step_s, left))
-            self.most_mb = max(self.most_mb, private_mb(self.server))
+            self.look()
 
 
 def packet(name: str, ident: int = 0x1234, kind: int = 1) -> bytes:
@@ -142,7 +145,7 @@ def packet(name: str, ident: int = 0x1234, kind: int = 1) -> bytes:
 
 
 def address(port: int, name: str, source: str = SOURCES[0], within_s: float = 3.0) -> bytes | None:
-    """The last four bytes of the answer's one A record; empty for an answer without, None for no reply."""
+    """The address that comes first in the answer; empty for an answer without, None for no reply."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((source, 0))
         sock.connect(("127.0.0.1", port))
@@ -156,11 +159,11 @@ def address(port: int, name: str, source: str = SOURCES[0], within_s: float = 3.
 
 
 def found(reply: bytes) -> bytes:
-    """GOOD or POISON where they are in a reply that has answers."""
-    for data in (speaker.POISON, speaker.GOOD):
-        if reply[6:8] != b"\0\0" and data in reply:
-            return data
-    return b""
+    """The data of the first answer where that is an address; empty where there is none."""
+    if reply[6:8] == b"\0\0":
+        return b""
+    end = reply.index(b"\0", 12) + 5
+    return reply[end + 12 : end + 16] if reply[end + 2 : end + 4] == b"\0\1" else b""
 
 
 def first_fresh_s(server: Server, word: str, limit_s: float = 8.0, step_s: float = 0.02) -> float:

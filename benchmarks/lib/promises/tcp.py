@@ -23,6 +23,7 @@ def run(size: Size) -> Iterator[Line]:
     seconds, each = size.seconds(8.0, 1.0), size.of(EACH, 2)
     with Backend() as upstream, stage.serving(upstream.url, more="") as server, contextlib.ExitStack() as stack:
         stage.warm(server)
+        batches = _batches()
         quiet = [_udp(server, seconds / 4).finish().latency_ms(0.99) for _ in range(2)]
         watched = stage.Watched(server)
         clients = [
@@ -32,10 +33,10 @@ def run(size: Size) -> Iterator[Line]:
         ]
         _everyone(clients)
         udp = _udp(server, seconds)
-        answered, took_s, slowest_s = _pipelined(clients[:: max(1, len(clients) // BUSY)], seconds, watched)
+        answered, took_s, slowest_s = _pipelined(clients[:: max(1, len(clients) // BUSY)], seconds, batches, watched)
         told = udp.finish()
         alive = _everyone(clients)
-        watched.during(0.1)
+        watched.look()
     growth_mb = watched.most_mb - watched.before_mb
     done = f"{len(clients):,} clients from {ADDRESSES} addresses, {AT_ONCE} pipelined at a time for {seconds:g} s"
     figure = f"{alive:,} of {len(clients):,} answered at the end; {answered / took_s:,.0f} pipelined queries/s, all "
@@ -56,9 +57,10 @@ def _udp(server: Server, seconds: float) -> stage.load.Running:
 
 def _everyone(clients: list[socket.socket]) -> int:
     """Each asks once; how many were answered."""
+    packet = framed(stage.packet("localhost"))
     for client in clients:
         with contextlib.suppress(OSError):
-            client.sendall(framed(stage.packet(mix.zipf_mix()[0])))
+            client.sendall(packet)
     answered = 0
     for client in clients:
         with contextlib.suppress(OSError):
@@ -66,11 +68,17 @@ def _everyone(clients: list[socket.socket]) -> int:
     return answered
 
 
-def _pipelined(clients: list[socket.socket], seconds: float, watched: stage.Watched) -> tuple[int, float, float]:
+def _batches() -> list[bytes]:
+    """Questions as they are sent, AT_ONCE together."""
+    names = mix.zipf_mix()[:2000]
+    starts = range(0, len(names), AT_ONCE)
+    return [b"".join(framed(stage.packet(name)) for name in names[at : at + AT_ONCE]) for at in starts]
+
+
+def _pipelined(
+    clients: list[socket.socket], seconds: float, batches: list[bytes], watched: stage.Watched
+) -> tuple[int, float, float]:
     """RATE questions a second over these clients in turn: how many were answered, in how long, the slowest batch."""
-    names = [name for rank, name in enumerate(mix.zipf_mix()[:2000])]
-    batches = [b"".join(framed(stage.packet(name, i)) for i, name in enumerate(names[at : at + AT_ONCE]))
-               for at in range(0, len(names), AT_ONCE)]  # fmt: skip
     began = time.monotonic()
     answered, slowest_s = 0, 0.0
     for turn, (client, batch) in enumerate(zip(itertools.cycle(clients), itertools.cycle(batches), strict=False)):
@@ -83,6 +91,5 @@ def _pipelined(clients: list[socket.socket], seconds: float, watched: stage.Watc
         answered += sum(bool(receive(client)) for _ in range(AT_ONCE))
         slowest_s = max(slowest_s, time.monotonic() - asked)
         if turn % 50 == 0:
-            watched.during(0.0)
-            watched.most_mb = max(watched.most_mb, stage.private_mb(watched.server))
+            watched.look()
     return answered, time.monotonic() - began, slowest_s
