@@ -37,6 +37,14 @@ def reach_of(entry: SchoolName) -> str:
 
 def about_name(policy: Policy, entry: SchoolName) -> Iterator[str]:
     """Why an entry of names.yaml does nothing, or less than it seems to."""
+    local = policy.local
+    for zone in (*local.zones, *([local.leases.domain] if local.leases is not None else [])):
+        if covers(zone, entry.name):
+            yield f"has no effect: local.yaml answers {zone} and everything below it"
+            return
+    mine = sorted({record.name for record in local.records if covers(entry.name, record.name)})
+    if mine:
+        yield f"leaves {_some(mine)} as local.yaml has it"
     for name in policy.floor.must_allow:
         if covers(name, entry.name):
             yield f"has no effect: {name} is must-allow (floor.yaml, contacts.yaml) and always open"
@@ -52,6 +60,17 @@ def about_name(policy: Policy, entry: SchoolName) -> Iterator[str]:
         kept = [name for name in policy.floor.must_allow if covers(entry.name, name)]
         if kept:
             yield "leaves open what is must-allow: " + ", ".join(kept[:3]) + (", ..." if len(kept) > 3 else "")
+    safe = _in_safe_mode(policy, entry) if entry.allow else []
+    if safe:
+        yield f"opens {_some(safe)} in safe mode only, as tiers.yaml says; `filterd safesearch` lists it"
+
+
+def _in_safe_mode(policy: Policy, entry: SchoolName) -> list[str]:
+    """The hosts of search engines among the names of an entry that somebody it is for gets in safe mode."""
+    places = {place.tier for place in policy.places if place.id in entry.classes}
+    tiers = [t for t in policy.tiers if t.id in (*entry.tiers, *places) or not (entry.tiers or entry.classes)]
+    engines = {choice.engine for tier in tiers for choice in tier.safe_search}
+    return [h for engine in policy.engines if engine.id in engines for h in engine.hosts if covers(entry.name, h)]
 
 
 def warnings(found: Configuration, policy_files: list[str], today: datetime.date) -> list[str]:

@@ -55,6 +55,33 @@ def test_an_entry_without_effect_says_why(config, entry, message):
         assert message in found[0]
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            SchoolName("may-in.truong.lan", False),
+            "has no effect: local.yaml answers truong.lan and everything below it",
+        ),
+        (SchoolName("ipad.lan", True), "has no effect: local.yaml answers lan and everything below it"),
+        (SchoolName("truong.vn", False), "leaves www.truong.vn as local.yaml has it"),
+        (SchoolName("=truong.vn", False), None),
+    ],
+)
+def test_what_local_yaml_answers_is_told(config, entry, message):
+    text = "zones: [truong.lan]\nhosts: {www.truong.vn: 10.0.0.1}\nleases: {domain: lan, files: [x]}\n"
+    (config / "policies/local.yaml").write_text(text)
+    assert list(advice.about_name(load.load(config), entry)) == ([message] if message else [])
+
+
+def test_an_engine_that_is_opened_stays_in_safe_mode(config):
+    policy = load.load(config)
+    (told,) = advice.about_name(policy, SchoolName("tim.example", True, (), ("3a",)))
+    assert told.startswith("opens www.tim.example in safe mode only")
+    assert list(advice.about_name(policy, SchoolName("tim.example", True))) == [told]
+    assert list(advice.about_name(policy, SchoolName("tim.example", True, ("staff",)))) == []
+    assert list(advice.about_name(policy, SchoolName("=tim.example", True))) == []
+
+
 def test_a_block_for_one_tier_leaves_an_allow_for_another_its_effect(config):
     configs.change(config, "policies/names.yaml", "- tro-choi.example", "- {name: tro-choi.example, tiers: [thcs]}")
     policy = load.load(config)
