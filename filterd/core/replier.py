@@ -23,6 +23,7 @@ from filterd.core.wire import Answer, Query
 from filterd.errors import WireError
 
 STALE_TTL_S: Final = 30  # RFC 8767 section 4
+LARGE_BYTES: Final = 2048  # what is larger is judged over streams only, where it costs a client several questions
 FOREVER: Final = 1e18
 
 _UNREADABLE: Final = Verdict(Action.BLOCK, Reason.REBINDING, 0, 10, None, "an SVCB record that cannot be read")
@@ -92,6 +93,8 @@ class Replier:
         answer, verdict, until = entry.answer, asked.verdict, FOREVER
         if asked.safe is not None:
             return self._rewritten(asked, asked.safe, entry, now)
+        if len(answer.body) > LARGE_BYTES and asked.transport == UDP:
+            return self.finish(asked, verdict, replies.truncated(asked.query), 0.0)
         if answer.targets or answer.marks or asked.snapshot.table.has_addresses:
             told = self._told(asked, answer)
             if isinstance(told, Verdict):
@@ -117,6 +120,8 @@ class Replier:
         if asked.safe is not None:
             self.stale_answers += 1
             return self._rewritten(asked, asked.safe, entry, now)
+        if len(answer.body) > LARGE_BYTES and asked.transport == UDP:
+            return self.finish(asked, verdict, replies.truncated(query), 0.0)
         told = self._told(asked, answer)
         if isinstance(told, Verdict):
             return self.blocked(asked, told, answer, 0.0, now)

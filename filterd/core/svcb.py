@@ -15,7 +15,7 @@ from filterd.core.wire import Answer
 from filterd.core.wirenames import read_name, skip_name
 from filterd.errors import WireError
 
-MAX_RECORDS: Final = 200  # in the answer section; work on hostile answers is bounded
+MAX_RECORDS: Final = 32  # in the answer section; it is written anew for each question that the memo does not know
 _MAX_BYTES: Final = 65_535 - 2048  # leaves room for our OPT
 _FIRST_POINTER: Final = 0xC000
 _SERVICE: Final = frozenset({wire.HTTPS, wire.SVCB})

@@ -355,6 +355,22 @@ def test_what_does_not_fit_udp_is_not_even_put_together(monkeypatch, after_s):
     assert parsed(story.ask(query())).flags & dns.flags.TC
 
 
+@pytest.mark.parametrize("after_s", [1, 100], ids=["fresh", "stale"])
+def test_what_is_far_too_large_for_udp_is_judged_over_tcp_only(monkeypatch, after_s):
+    story = Story()
+    story.cached(query(), alias("cdn.tro-choi.example", 50), *[address(50)] * 1000)
+    if after_s > 50:
+        story.outage()
+    story.now += after_s
+    told = story.forwarder._told
+    monkeypatch.setattr(story.forwarder, "_told", None)
+    cut = parsed(story.ask(query()))
+    assert cut.flags & dns.flags.TC
+    assert not cut.answer
+    monkeypatch.setattr(story.forwarder, "_told", told)
+    assert not parsed(story.ask(query(), transport=TCP)).flags & dns.flags.TC
+
+
 def test_61_kilobytes_pass_over_tcp():
     story = Story()
     exchange = story.ask(query("big.example", 16), transport=TCP)
