@@ -74,7 +74,7 @@ class Desk:
         """Hand the packet of an upstream over; False if it was not the answer to this exchange."""
         try:
             outcome = self._forwarder.response(exchange, packet, now, upstream, tcp)
-        except Exception:  # noqa: BLE001  as above: the clients of this exchange will hear after the time-out
+        except Exception:  # noqa: BLE001  as above, for the clients of this exchange
             self._fault("a response")
             return False
         if outcome is None:

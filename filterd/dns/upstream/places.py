@@ -87,8 +87,11 @@ class Worker:
         return ident
 
     def unreachable_later(self, exchanges: Iterable[Exchange], ours: bool = False) -> None:
-        """Not from inside the caller: a chain of dead upstreams must not become a recursion."""
+        """Not from inside the caller: a chain of dead upstreams must not become a recursion. Where two were asked at
+        once, the other one may still answer.
+        """
         for exchange in exchanges:
-            forget(exchange)
+            if not exchange.hedged:
+                forget(exchange)
             self.loop.call_soon(self.desk.unreachable, exchange, ours)
         self.hot.interrupt()

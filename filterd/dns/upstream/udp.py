@@ -98,7 +98,7 @@ class UdpCarrier:
             # A full buffer of our own loses packets as the network may: they are sent again in time. Else it is an ICMP
             # error that was waiting, mostly: nobody listens there.
             if failed and failed not in OURS:
-                worker.unreachable_later(list(dict.fromkeys(flight.exchanges.values())))
+                worker.unreachable_later(self._given_up(flight))
 
     def _pooled(self) -> Flight:
         kept = self._kept
@@ -130,7 +130,8 @@ class UdpCarrier:
         flight = self.flights[fd]
         packets = self._buffers.inbox.receive(flight.socket)
         if packets is None:  # ICMP: nobody listens there
-            self._refused(flight)
+            for given_up in self._given_up(flight):
+                self._worker.desk.unreachable(given_up)
             return
         now = monotonic()
         desk, exchanges, index = self._worker.desk, flight.exchanges, self.index
@@ -154,11 +155,16 @@ class UdpCarrier:
             flight.kept = False
             for exchange in list(dict.fromkeys(flight.exchanges.values())):
                 self._worker.desk.stray(exchange, guessed=True)
+            flight.left()  # closes now, or with its last one
 
-    def _refused(self, flight: Flight) -> None:
-        for exchange in list(dict.fromkeys(flight.exchanges.values())):  # one may have been asked twice here
-            forget(exchange)
-            self._worker.desk.unreachable(exchange)
+    def _given_up(self, flight: Flight) -> list[Exchange]:
+        """Nobody listens there: what has to be asked elsewhere. Who was asked since then may still answer, and is not
+        to blame.
+        """
+        exchanges = list(dict.fromkeys(flight.exchanges.values()))  # one may have been asked twice here
+        flight.exchanges.clear()
+        flight.left()
+        return [e for e in exchanges if e.upstream == self.index and not e.tcp]
 
     def sweep(self) -> None:
         """Forget exchanges that were given up; once a second."""

@@ -226,6 +226,44 @@ def test_an_upstream_that_is_slower_than_one_attempt_is_still_heard(source_ports
         run(story, dataclasses.replace(schools.POLICY, source_ports=source_ports), (server.url,))
 
 
+@pytest.mark.parametrize("source_ports", ["fresh", "pool"])
+def test_a_second_upstream_that_refuses_does_not_cost_the_answer_of_the_first(source_ports: str) -> None:
+    async def story(parts: Parts) -> None:
+        schools.no_probes(parts.forwarder)
+        listener = Listener()
+        ask(parts, listener, "slow")
+        started = _now(parts)
+        await until(lambda: parts.forwarder.upstreams.all[1].timeouts)
+        server.release("slow.example.org")
+        await until(lambda: listener.replies)
+        assert (listener.good, _now(parts) - started < 0.5) == (1, True)
+
+    with Upstream() as server:
+        server.held.add("slow.example.org")
+        servers = (server.url, f"udp://127.0.0.1:{free_port()}")
+        run(story, dataclasses.replace(schools.POLICY, source_ports=source_ports), servers)
+
+
+def test_who_was_asked_in_place_of_one_that_went_away_is_heard_and_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POOL", 1)
+
+    async def story(parts: Parts) -> None:
+        listener = Listener()
+        ask(parts, listener, "slow")
+        await until(lambda: second.asked("slow.example.org"))
+        first.close()
+        ask(parts, listener, "other")  # by the same socket: both hear that nobody listens there
+        await until(lambda: listener.replies)
+        second.release("slow.example.org")
+        await until(lambda: len(listener.replies) == 2)
+        assert (listener.good, parts.forwarder.upstreams.all[1].timeouts) == (2, 0)
+        assert len(second.asked("slow.example.org")) == 1
+
+    with Upstream(silent) as first, Upstream() as second:
+        second.held.add("slow.example.org")
+        run(story, dataclasses.replace(schools.POLICY, source_ports="pool"), (first.url, second.url))
+
+
 @pytest.mark.parametrize(("error", "held"), [(errno.EAGAIN, False), (errno.ECONNREFUSED, True)])
 def test_a_full_buffer_of_our_own_is_not_held_against_the_upstream(error: int, held: bool) -> None:
     class Failing(Bundle):
