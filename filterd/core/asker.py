@@ -184,13 +184,15 @@ class Asker(Replier):
         return [(asked.reply_to, self.answered(asked, entry, now)) for asked in self._close(exchange)]
 
     def _heard(self, exchange: Exchange, upstream: int, now: float) -> None:
-        first = upstream != exchange.upstream or exchange.hedged
-        if self.upstreams.answered(upstream, now - (exchange.since if first else exchange.sent), now):
+        asked = exchange.sent if upstream == exchange.upstream else exchange.since
+        if self.upstreams.answered(upstream, now - asked, now):
             self._failures.clear()
 
     def _other_case(self, exchange: Exchange, question: bytes, upstream: int, tcp: bool) -> bool | None:
         """A question that is not the one asked, byte for byte: None if it is another; else whether to doubt it."""
-        if not exchange.mixed or question.lower() != exchange.question.lower():
+        if not exchange.mixed or question[:-4].lower() != exchange.question[:-4].lower():
+            return None
+        if question[-4:] != exchange.question[-4:]:  # type and class have no case
             return None
         if not exchange.key:
             return False
@@ -206,7 +208,8 @@ class Asker(Replier):
             return []
         looping = bool(self._secrets) and loops.came_back(self._secrets, exchange.question, packet)
         self.loops += self.upstreams.looped(index, looping, now)
-        self.upstreams.all[index].keeps_case = packet[wire.HEADER_BYTES :].startswith(exchange.question)
+        if len(exchange.question) > 5:  # the root has no case
+            self.upstreams.all[index].keeps_case = packet[wire.HEADER_BYTES :].startswith(exchange.question)
         if rcode in _USABLE or index not in self._default:
             if self.upstreams.answered(index, now - exchange.sent, now):
                 self._failures.clear()
@@ -249,12 +252,12 @@ class Asker(Replier):
         return self._finally(exchange, now)
 
     def _finally(self, exchange: Exchange, now: float) -> list[Send]:
-        if exchange.waiters:
-            if len(self._failures) >= MAX_FAILURES:
-                self._failures.clear()
-            before = self._failures.get(exchange.key)
-            pause_s = min(before[1] * 2, FAILURE_MAX_S) if before is not None else FAILURE_S
-            self._failures[exchange.key] = (now + pause_s, pause_s)
+        # Of what was asked ahead of time too: or every hit on a popular name would ask for it once more.
+        if len(self._failures) >= MAX_FAILURES:
+            self._failures.clear()
+        before = self._failures.get(exchange.key)
+        pause_s = min(before[1] * 2, FAILURE_MAX_S) if before is not None else FAILURE_S
+        self._failures[exchange.key] = (now + pause_s, pause_s)
         waiters = self._close(exchange)
         return [(asked.reply_to, self._give_up(asked, exchange.key, now, exchange.route)) for asked in waiters]
 
@@ -344,16 +347,23 @@ class Asker(Replier):
         return True
 
     def _probe(self, index: int, now: float) -> Exchange:
-        """A probe: of a resolver with a name that only we know, of a zone's own server with that zone."""
-        if index in self._default:
+        """A probe: of a resolver with a name that only we know, of a zone's own server with that zone.
+
+        A resolver that is down is asked for the root by turns: some forward `internal` to where nobody answers, and an
+        upstream must not stay down for one name.
+        """
+        upstream = self.upstreams.all[index]
+        upstream.probes += 1
+        if index not in self._default:
+            question = special.soa_question(next(zone for zone, route in self.plan.routes.items() if index in route))
+        elif upstream.down and upstream.probes % 2 == 0:
+            question = special.soa_question(b"")
+        else:
             noise = self._noise.take(8)
             question = loops.question(self._secrets[0] if self._secrets else noise, noise)
-            probe = probe_of(index, now, loops.in_mixed_case(question, self._noise.take(len(question))))
-            probe.mixed = True
-        else:
-            zone = next(zone for zone, route in self.plan.routes.items() if index in route)
-            probe = probe_of(index, now, special.soa_question(zone))
-        self.upstreams.all[index].in_flight += 1
+        probe = probe_of(index, now, loops.in_mixed_case(question, self._noise.take(len(question))))
+        probe.mixed = True
+        upstream.in_flight += 1
         self._wait(probe, now)
         return probe
 

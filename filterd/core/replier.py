@@ -107,6 +107,8 @@ class Replier:
         cap_s = verdict.ttl_s
         if asked.snapshot.matrix.valid_until is not None:
             cap_s, until = self._cap(asked, verdict, answer, now)
+        if answer.negative and answer.ttl_s:  # its SOA's TTL may be longer, but what is told counts down (RFC 2308 5)
+            cap_s = min(cap_s, max(answer.ttl_s - elapsed_s, 0))
         if len(answer.body) > asked.query.udp_bytes and asked.transport == UDP:  # thousands of TTLs, perhaps
             return self.finish(asked, verdict, replies.truncated(asked.query), 0.0)
         reply = replies.upstream(asked.query, answer, elapsed_s, cap_s)
@@ -199,7 +201,8 @@ class Replier:
         cell = self.cell(transport, asked.row.tier, verdict.action, verdict.reason)
         cell[0] += 1
         if transport != UDP:
-            return reply
+            # An upstream's 64 KiB and our options may be more than a message can be.
+            return reply if len(reply) <= wire.MAX_BYTES else replies.error(query, wire.SERVFAIL)
         if len(reply) > query.udp_bytes:
             return replies.truncated(query)
         # What is random must not fill the memo.

@@ -14,7 +14,6 @@ from filterd.core import wire
 KEEPALIVE_OPTION: Final = 11
 PADDING_OPTION: Final = 12
 BLOCK_BYTES: Final = 468  # RFC 8467 section 4.1
-MAX_MESSAGE_BYTES: Final = 65535
 
 KEEPALIVE: Final = 1  # bits of `wanted`
 PADDING: Final = 2
@@ -64,10 +63,10 @@ def finished(reply: bytes, options: int, idle_s: int) -> bytes:
     if options & KEEPALIVE:
         added = _TWO.pack(KEEPALIVE_OPTION, 2) + min(idle_s * 10, 0xFFFF).to_bytes(2, "big")
     if options & PADDING:
-        room = MAX_MESSAGE_BYTES - len(reply) - len(added) - 4
+        room = wire.MAX_BYTES - len(reply) - len(added) - 4
         if room >= 0:
             padding = min(-(len(reply) + len(added) + 4) % BLOCK_BYTES, room)
             added += _TWO.pack(PADDING_OPTION, padding) + bytes(padding)
-    if len(reply) + len(added) > MAX_MESSAGE_BYTES:
+    if len(reply) + len(added) > wire.MAX_BYTES:
         return reply
     return reply[: at + 9] + (length + len(added)).to_bytes(2, "big") + reply[at + 11 :] + added

@@ -52,6 +52,7 @@ class Upstream:
     keeps_case: bool = False
     case_misses: int = 0
     probe_at: float = 0.0
+    probes: int = 0  # since it went down, or since the start
     heard: float = 0.0  # when it last answered
     slow_s: float = HEDGE_MIN_S
     in_flight: int = 0
@@ -204,7 +205,7 @@ class Upstreams:
     def _down(self, upstream: Upstream, probe_at: float) -> None:
         if not upstream.down:
             upstream.down, upstream.suspect = True, False
-            upstream.probe_at = probe_at
+            upstream.probe_at, upstream.probes = probe_at, 0
 
     def due_probes(self, now: float) -> list[int]:
         """Upstreams whose probe is due; a down one is due again PROBE_S later, any other after CHECK_S."""

@@ -18,6 +18,7 @@ from filterd.errors import WireError
 
 HEADER_BYTES: Final = 12
 MIN_UDP_BYTES: Final = 512  # RFC 1035 section 4.2.1
+MAX_BYTES: Final = 65_535  # over a stream: its length has two bytes (RFC 1035 section 4.2.2)
 MAX_UDP_BYTES: Final = 1232  # what fits every path without fragments (DNS Flag Day 2020)
 
 QR: Final = 0x8000

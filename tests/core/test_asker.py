@@ -105,6 +105,14 @@ def test_an_error_of_the_second_does_not_end_what_the_first_may_still_answer():
     assert rcode(story.heard["client"][0]) == "NOERROR"
 
 
+def test_the_second_is_not_blamed_for_the_time_the_first_took():
+    story = Story()
+    exchange = story.ask(query())
+    story.passes(HEDGE_MIN_S + 0.003)
+    story.answer(exchange, reply(exchange.question, [address()]))
+    assert story.forwarder.upstreams.all[1].latency_sum_s == pytest.approx(0.003)
+
+
 def test_a_lone_upstream_is_not_asked_twice_for_being_slow():
     story = Story(upstreams=1)
     story.ask(query())
@@ -179,11 +187,26 @@ def test_the_probe_of_another_box_travels_on():
     assert isinstance(story.ask(b"\1\1\1\0\0\1\0\0\0\0\0\0" + asked), Exchange)
 
 
+@pytest.mark.parametrize("silent", [True, False], ids=["silence", "SERVFAIL"])
+def test_an_upstream_that_cannot_answer_our_own_name_comes_back_all_the_same(silent):
+    story = Story()
+    story.outage()
+    for _ in range(22):
+        for probe in story.passes(PROBE_S / 10):
+            if probe.question == b"\0\0\6\0\1":
+                story.answer(probe, reply(probe.question))
+            elif not silent:
+                story.answer(probe, reply(probe.question, rcode=2))
+    assert isinstance(story.ask(query()), Exchange)
+    assert story.forwarder.upstreams.all[0].keeps_case is not silent, "the root has no case"
+
+
 def test_the_server_of_a_zone_is_probed_with_that_zone_and_any_answer_will_do():
     story = routed()
     story.forwarder.upstreams.all[2].probe_at = story.now
     (probe,) = story.forwarder.tick(story.now)[1]
-    assert probe.question == schools.question("truong.lan", 6)
+    assert probe.question.lower() == schools.question("truong.lan", 6)
+    assert probe.question != probe.question.lower()
     for _ in range(3):
         story.forwarder.upstreams.failed(2, story.now)
     story.answer(probe, reply(probe.question, rcode=5))
@@ -226,6 +249,13 @@ def test_a_probe_finds_out_who_keeps_the_case_of_a_name():
         echoed = probe.question.lower() if lowered else probe.question
         story.answer(probe, reply(echoed, rcode=3))
         assert story.forwarder.upstreams.all[0].keeps_case is keeps
+
+
+def test_types_have_no_case():
+    story = mixing()
+    exchange = story.ask(query("www.a-rather-long-name-to-mix.example", 0x41))
+    other = exchange.question[:-4] + b"\0\x61\0\1"
+    assert story.answer(exchange, reply(other, [address()])) is None
 
 
 def test_names_go_out_in_random_case_and_come_back_as_they_were_asked():
@@ -358,6 +388,19 @@ def test_a_prefetch_that_fails_harms_nobody():
     story.ask(query())
     story.lose_prefetches()
     assert rcode(story.ask(query())) == "NOERROR"
+
+
+def test_a_prefetch_that_fails_is_not_tried_again_at_every_hit():
+    story = Story(upstreams=1)
+    story.cached(query(), address(100))
+    story.passes(95.0)
+    for _ in range(10):
+        assert rcode(story.ask(query())) == "NOERROR"
+        story.lose_prefetches()
+    assert story.forwarder.prefetched == 1
+    story.passes(FAILURE_S + 0.1)
+    story.ask(query())
+    assert story.forwarder.prefetched == 2
 
 
 # -- large answers ----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from filterd.core import wire
 from filterd.core.asker import ATTEMPT_S, ATTEMPTS
 from filterd.core.cache import Memo
 from filterd.core.exchange import TCP, UDP, Exchange
@@ -314,6 +315,16 @@ def test_a_negative_answer_is_kept_as_long_as_its_soa_says(code, answers, author
     assert isinstance(story.ask(query()), Exchange)
 
 
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_negative_answer_counts_down_whatever_the_ttl_of_its_soa(code):
+    story = Story()
+    assert ttls(story.cached(query(), authorities=[soa(600, 40)], rcode=code)) == [40]
+    story.passes(35.0)
+    assert ttls(story.as_shell(query())) == [5]
+    story.passes(2.0)
+    assert ttls(story.as_shell(query())) == [3]
+
+
 def test_nxdomain_and_no_data_of_one_name_are_kept_apart_by_type():
     story = Story()
     story.cached(query(qtype=1), authorities=[soa()])
@@ -379,6 +390,20 @@ def test_61_kilobytes_pass_over_tcp():
     ((_, heard),) = story.answer(exchange, reply(exchange.question, texts))
     assert len(heard) > 61000
     assert len(parsed(heard).answer[0]) == 1
+
+
+@pytest.mark.parametrize(("cookie", "code"), [(b"", "NOERROR"), (b"\0\x0a\0\x08abcdefgh", "SERVFAIL")])
+def test_an_answer_that_leaves_no_room_for_our_options_is_a_failure_and_no_message_too_long(cookie, code):
+    story = Story()
+    story.forwarder.use_secrets((b"k" * 16,))
+    asked = query("big.example", 16, edns=OPT[:-2] + len(cookie).to_bytes(2, "big") + cookie)
+    exchange = story.ask(asked, transport=TCP)
+    room = wire.MAX_BYTES - len(reply(exchange.question)) - len(OPT) - 12
+    data = bytes(room)
+    ((_, heard),) = story.answer(exchange, reply(exchange.question, [record(99, 60, data)]), tcp=True)
+    again = story.ask(asked, transport=TCP)
+    assert (rcode(heard), rcode(again)) == (code, code)
+    assert max(len(heard), len(again)) <= wire.MAX_BYTES
 
 
 # -- blocked and special names ----------------------------------------------------------------------------------------

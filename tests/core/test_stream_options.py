@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterd.core import replies, stream_options, wire
+from filterd.core import replies, wire
 from filterd.core.stream_options import BLOCK_BYTES, KEEPALIVE, PADDING, finished, wanted
 from tests import schools
 
@@ -100,5 +100,5 @@ def test_a_reply_that_is_nearly_full_stays_within_64_kib(size: int) -> None:
     empty = len(replies.reply(query, 0, (1, 0, 0), wire.record(wire.TXT, 1, b"")))
     reply = replies.reply(query, 0, (1, 0, 0), wire.record(wire.TXT, 1, bytes(size - empty)))
     padded = finished(reply, PADDING | KEEPALIVE, 10)
-    assert len(padded) <= stream_options.MAX_MESSAGE_BYTES
+    assert len(padded) <= wire.MAX_BYTES
     assert dns.message.from_wire(padded).answer
