@@ -23,9 +23,11 @@ from filterd.core.wire import Answer, Query
 from filterd.errors import WireError
 
 STALE_TTL_S: Final = 30  # RFC 8767 section 4
+MAX_ADDRESSES: Final = 500  # judged in one answer; no honest one has more
 LARGE_BYTES: Final = 2048  # what is larger is judged over streams only, where it costs a client several questions
 FOREVER: Final = 1e18
 
+_TOO_MANY: Final = Verdict(Action.BLOCK, Reason.REBINDING, 0, 10, None, "more addresses than can be judged")
 _UNREADABLE: Final = Verdict(Action.BLOCK, Reason.REBINDING, 0, 10, None, "an SVCB record that cannot be read")
 
 Counted = tuple[str, str, str, str]  # transport, tier, action, reason
@@ -270,7 +272,10 @@ def _judged(snapshot: Snapshot, row: Row, question: Verdict, key: bytes, answer:
         if blocked is not None:
             return blocked
     if snapshot.table.has_addresses:
-        for packed in wire.addresses(answer):
+        found = wire.addresses(answer)
+        if len(found) > MAX_ADDRESSES:
+            return _TOO_MANY
+        for packed in found:
             blocked = decide_address(snapshot, row, packed, question)
             if blocked is not None:
                 return blocked

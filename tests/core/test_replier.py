@@ -269,6 +269,16 @@ def test_a_listed_address_says_nothing_about_what_a_school_allows_by_name():
     assert sections(with_addresses(Story()).cached(query("moet.gov.vn"), address()))
 
 
+def test_more_addresses_than_anybody_has_are_not_judged_but_blocked():
+    packet = query("plain.example")
+    many = [address(data=bytes((203, 0, 114 + n // 250, n % 250))) for n in range(501)]
+    for count, codes in ((500, []), (501, [15])):
+        story = with_addresses(Story())
+        exchange = story.ask(packet, transport="tcp")
+        ((_, heard),) = story.answer(exchange, reply(exchange.question, many[:count]))
+        assert ede(heard) == codes
+
+
 # -- the school's own names -------------------------------------------------------------------------------------------
 
 
