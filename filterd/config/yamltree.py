@@ -26,6 +26,16 @@ _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"[-+]?[0-9]{1,17}\.[0-9]{1,17}")
 _STRING_TAGS = frozenset({None, "tag:yaml.org,2002:str", "!"})
+# Words of libyaml, and what a person most likely did.
+_HINTS = {
+    "did not find expected key": "is a line near here indented otherwise than its neighbours?",
+    "mapping values are not allowed": "indented too far, a text with ': ' without quotes, or above no space after ':'?",
+    "could not find expected ':'": "a colon and a space follow a key",
+    "did not find expected ','": "the bracket that opens in line {line} is not closed",
+    "unexpected end of stream": "the quote that opens in line {line} is not closed",
+    "cannot start any token": "a text that begins so stands in quotes",
+    "expected alphabetic or numeric character": "a text that begins with * or & stands in quotes",
+}
 
 
 @dataclass(slots=True)
@@ -211,8 +221,11 @@ def _syntax(error: yaml.YAMLError, text: str) -> _ReadError:
     if "\t" in seen[: len(seen) - len(seen.lstrip())]:
         return _ReadError(line, "a tab in the indentation; use spaces")
     what = getattr(error, "problem", None) or "cannot be read"
+    began = getattr(error, "context_mark", None)
     context = getattr(error, "context", None)
-    return _ReadError(line, f"not YAML: {what}" + (f" ({context})" if context else ""))
+    hint = next((hint for words, hint in _HINTS.items() if words in what), context or "")
+    where = began.line + 1 if began is not None else line
+    return _ReadError(line, f"not YAML: {what}" + (f"; {hint.format(line=where)}" if hint else ""))
 
 
 def _find(value: Any, steps: list[str], path: Path) -> Iterator[tuple[Path, Any]]:

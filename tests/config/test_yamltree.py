@@ -95,7 +95,8 @@ MISTAKES = [
     (b"---\na: 1\n---\nb: 2\n", "x.yaml:3: a second document begins here; only one is read"),
     (b"? [1]\n: 2\n", "x.yaml:1: a key must be plain text"),
     (b"a: b: c\n", "x.yaml:1: not YAML: mapping values are not allowed in this context"),
-    (b"a: [1\n", "x.yaml:2: not YAML: "),
+    (b"a: [1\n", "x.yaml:2: not YAML: did not find expected ',' or ']'; the bracket that opens in line 1 is not"),
+    (b"a:\n  b: 1\n c: 2\n", "x.yaml:3: not YAML: did not find expected key; is a line near here indented otherwise"),
     (b"a: " + b"[" * 100, "x.yaml:1: nested more than 24 deep; that is no configuration"),
 ]
 
@@ -105,6 +106,21 @@ def test_mistake_is_named_with_its_line(data, message):
     (found,) = complaints(data)
     if "*.example" not in data.decode("latin-1"):
         assert found.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
+        (b'a: "1\n\n', "; the quote that opens in line 1 is not closed"),
+        (b"a: *.vn\n", "; a text that begins with * or & stands in quotes"),
+        (b"a: @vn\n", "; a text that begins so stands in quotes"),
+        (b"a:1\nb: 2\n", ", or above no space after ':'?"),
+        (b"a: 1\nb:2\n", "; a colon and a space follow a key"),
+    ],
+)
+def test_the_likely_reason_is_told(data, hint):
+    (found,) = complaints(data)
+    assert found.endswith(hint)
 
 
 def test_every_key_given_twice_is_named_and_the_rest_is_still_read():
