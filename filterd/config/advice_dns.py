@@ -75,6 +75,9 @@ def _local(policy: Policy) -> Iterator[str]:
     for zone in names:
         if zone == "local" or zone.endswith(".local"):
             yield f"policies/{LOCAL}: {zone!r} is for multicast DNS (RFC 6762), many devices never ask for it here"
+        gone = [name for name in policy.floor.must_allow if _within(name.removeprefix("="), zone)]
+        if gone:
+            yield f"policies/{LOCAL}: {zone!r} is answered here, so must-allow does not hold for {', '.join(gone[:3])}"
     if leases is not None:
         pupils = [tier.id for tier in policy.tiers if tier.pupils and tier.id in leases.tiers]
         if pupils:

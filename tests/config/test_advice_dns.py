@@ -49,6 +49,7 @@ def test_a_plain_school_needs_no_advice(config):
         ("school", UPSTREAMS, f"{UPSTREAMS}newly_seen: {{category: games, days: 7}}\n", None),
         ("local", "zones: []", "zones: [truong.local]", "'truong.local' is for multicast DNS"),
         ("local", "zones: []", "zones: [truong.lan]", None),
+        ("local", "zones: []", "zones: [vn]", "'vn' is answered here, so must-allow does not hold for moet.gov.vn"),
         ("local", "zones: []", "zones: [tim.example]", "answers www.tim.example by itself, so safe search does not"),
         ("local", "hosts: {}", "hosts: {www.tim.example: 10.0.0.1}", "answers www.tim.example by itself"),
         (
