@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from lib import pin  # noqa: E402
-from lib.promises import PARTS, page  # noqa: E402
+from lib.promises import PARTS, page, part  # noqa: E402
 from lib.promises.lines import Line, Size  # noqa: E402
 
 
@@ -40,7 +40,7 @@ def main() -> int:
     for name in wanted:
         began, load_before = time.monotonic(), os.getloadavg()[0]
         lines = []
-        for line in PARTS[name](Size(args.miniature)):
+        for line in part(name)(Size(args.miniature)):
             print(page.text(line), flush=True)
             lines.append(line)
         found += lines

@@ -63,8 +63,8 @@ def _idle(server: Server, rounds: int, seconds: float, watched: stage.Watched) -
             for _ in range(CONNECTIONS):
                 with contextlib.suppress(OSError):
                     stack.enter_context(server.connect(PLACES["another class"], within_s=1))
+            accepted = int(server.wait_metric("filterd_dns_tcp_connections", lambda n: n > 0))
             seen = _others(server, seconds).finish()
-            accepted = int(server.metrics().get("filterd_dns_tcp_connections", 0))
             watched.look()
         lost += seen.lost
         figures.append((quiet.latency_ms(0.99), seen.latency_ms(0.99)))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from lib import mix
 from lib.promises import stage
@@ -33,9 +35,16 @@ def run(size: Size) -> Iterator[Line]:
         ]
         _everyone(clients)
         udp = _udp(server, seconds)
-        answered, took_s, slowest_s = _pipelined(clients[:: max(1, len(clients) // BUSY)], seconds, batches, watched)
+        answered = 0
+        took_s = slowest_s = 0.0
+        alive = len(clients)
+        for _ in range(2):  # an idle client asks now and then, or it is closed after ten seconds
+            with ThreadPoolExecutor(1, initializer=lambda: os.nice(5)) as behind:  # who measures UDP goes first
+                busy = clients[:: max(1, len(clients) // BUSY)]
+                one = behind.submit(_pipelined, busy, seconds / 2, batches, watched).result()
+            answered, took_s, slowest_s = answered + one[0], took_s + one[1], max(slowest_s, one[2])
+            alive = min(alive, _everyone(clients))
         told = udp.finish()
-        alive = _everyone(clients)
         watched.look()
     growth_mb = watched.most_mb - watched.before_mb
     done = f"{len(clients):,} clients from {ADDRESSES} addresses, {AT_ONCE} pipelined at a time for {seconds:g} s"
