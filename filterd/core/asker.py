@@ -15,8 +15,9 @@ from filterd.core import loops, replies, special, wire
 from filterd.core.budget import Budget
 from filterd.core.cache import AnswerCache, Entry
 from filterd.core.exchange import UDP, Asked, Exchange, exchange_for, probe_of
-from filterd.core.names import closest, key_of_wire
+from filterd.core.names import closest, key_of_wire, text_of_key, wire_of_text
 from filterd.core.noise import Noise
+from filterd.core.policy import Upstream
 from filterd.core.replier import Replier
 from filterd.core.servers import Plan
 from filterd.core.snapshot import Snapshot
@@ -73,6 +74,9 @@ class Asker(Replier):
             exchange.done = exchange.done or not exchange.key
         self._hedges.clear()
         self._failures.clear()
+        zones = _rerouted(self.plan, plan)
+        if zones:
+            self.cache.drop(zones)
         self._plan_upstreams(plan)
         for _, exchange in self._due:
             if exchange.key:
@@ -397,3 +401,16 @@ class Asker(Replier):
         exchange.done = True
         self.upstreams.settled(exchange.tried)
         return []
+
+
+def _rerouted(before: Plan, after: Plan) -> tuple[bytes, ...]:
+    """The zones (wire names) that other servers are asked for now: what was said of them is another's word. Answers of
+    the servers for all other names stay, as they may be all there is in an outage.
+    """
+
+    def servers(of: Plan, zone: bytes) -> tuple[Upstream, ...] | None:
+        return tuple(of.servers[i] for i in of.routes[zone]) if zone in of.routes else None
+
+    zones = (before.routes.keys() | after.routes.keys()) - {b""}
+    changed = [text_of_key(zone).rstrip(".") for zone in zones if servers(before, zone) != servers(after, zone)]
+    return tuple(map(wire_of_text, changed))

@@ -68,9 +68,11 @@ class AnswerCache:
             self.size_bytes -= self._entries.popitem(last=False)[1].bytes
         return entry
 
-    def clear(self) -> None:
-        self._entries.clear()
-        self.size_bytes = 0
+    def drop(self, zones: tuple[bytes, ...]) -> None:
+        """Forget all answers for names in these zones (wire names), and perhaps a few more that only look like them."""
+        # Behind the name stand type, class, and a byte of DO and CD.
+        for key in [key for key in self._entries if key[:-5].endswith(zones)]:
+            self.size_bytes -= self._entries.pop(key).bytes
 
 
 class Memo:

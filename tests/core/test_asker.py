@@ -15,7 +15,7 @@ from filterd.core.servers import plan
 from filterd.core.upstreams import CHECK_S, HEDGE_MIN_S, PROBE_S
 from tests import schools
 from tests.core.story import Story, ede, parsed, rcode, ttls
-from tests.schools import POLICY, address, query, reply
+from tests.schools import POLICY, address, query, reply, soa
 
 SECRET = b"k" * 16
 INSIDE = Upstream("udp://10.0.0.5")
@@ -59,6 +59,18 @@ def test_a_zone_with_its_own_upstream_is_asked_there(name, upstream):
 
 def test_a_zone_without_its_own_upstream_stays_special():
     assert rcode(routed().ask(query("1.1.168.192.in-addr.arpa"))) == "NXDOMAIN"
+
+
+def test_what_others_said_of_a_zone_is_forgotten_when_it_gets_servers_of_its_own():
+    story = Story()
+    story.cached(query("pc1.truong.lan"), rcode=3, authorities=[soa()])
+    story.cached(query("example.org"), address())
+    story.forwarder.use_upstreams(plan(ROUTED))
+    assert story.ask(query("pc1.truong.lan")).upstream == 2
+    assert isinstance(story.ask(query("example.org")), bytes)
+    story.cached(query("pc2.truong.lan"), address())
+    story.forwarder.use_upstreams(plan(ROUTED))
+    assert isinstance(story.ask(query("pc2.truong.lan")), bytes), "the same servers as before"
 
 
 def test_a_zones_question_never_goes_to_the_upstreams_of_all_others():

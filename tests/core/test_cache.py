@@ -130,11 +130,15 @@ def test_a_smaller_limit_holds_from_the_next_answer_on():
     assert cache.get(b"new") is not None
 
 
-def test_clearing_leaves_nothing():
+def test_a_zone_is_dropped_with_all_below_it_and_nothing_else():
     cache = AnswerCache(LIMIT)
-    cache.put(A_KEY, AN_ANSWER, 0.0, 60)
-    cache.clear()
-    assert (len(cache), cache.size_bytes, cache.get(A_KEY)) == (0, 0, None)
+    names = [b"\2pc\6school\0", b"\6school\0", b"\6school\3org\0"]
+    for name in names:
+        cache.put(name + b"\0\1\0\1\0", AN_ANSWER, 0.0, 60)
+    size_bytes = cache.size_bytes
+    cache.drop((b"\6school\0",))
+    assert [cache.get(name + b"\0\1\0\1\0") is not None for name in names] == [False, False, True]
+    assert (len(cache), 0 < cache.size_bytes < size_bytes) == (1, True)
 
 
 # -- replies ----------------------------------------------------------------------------------------------------------
