@@ -110,7 +110,8 @@ class Forwarder(Asker):
             if behind.action is Action.BLOCK:
                 return self.blocked(asked, behind, None, FOREVER, now)
             asked.verdict = verdict._replace(ttl_s=min(ttl_s, behind.ttl_s))
-            return self._rewrite(asked, Safe(target, (), (), ""), now)
+            safe = asked.row.safe[key_of_wire(target)] if behind.reason is Reason.SAFE_SEARCH else None
+            return self._rewrite(asked, safe or Safe(target, (), (), ""), now)
         return self.made(asked, self.synthetic.reply(query, query.key, verdict))
 
     def _rewrite(self, asked: Asked, safe: Safe, now: float) -> bytes | Exchange | None:

@@ -97,7 +97,7 @@ class Replier:
             return self._rewritten(asked, asked.safe, entry, now)
         if len(answer.body) > LARGE_BYTES and asked.transport == UDP:
             return self.finish(asked, verdict, replies.truncated(asked.query), 0.0)
-        if answer.targets or answer.marks or asked.snapshot.table.has_addresses:
+        if answer.targets or answer.marks or asked.snapshot.judges_addresses:
             told = self._told(asked, answer)
             if isinstance(told, Verdict):
                 return self.blocked(asked, told, answer, entry.expires, now)
@@ -256,25 +256,31 @@ def _fresh_until(entry: Entry, answer: Answer, elapsed_s: int, cap_s: int) -> fl
 def _refuses(asked: Asked, packed: bytes) -> bool:
     """Whether an address hint must not reach this client."""
     snapshot = asked.snapshot
-    if is_private(packed) and decide_private(snapshot, asked.query.key) is not None:
+    if (is_private(packed) or snapshot.is_own(packed)) and decide_private(snapshot, asked.query.key) is not None:
         return True
     return snapshot.table.has_addresses and decide_address(snapshot, asked.row, packed, asked.verdict) is not None
 
 
 def _judged(snapshot: Snapshot, row: Row, question: Verdict, key: bytes, answer: Answer) -> Verdict | None:
     """The first verdict that blocks something in an answer to the name with this key."""
+    inside = bool(answer.marks & wire.PRIVATE)
     for target in answer.targets:
-        blocked = decide_target(snapshot, row, names.key_of_wire(target), question)
+        target_key = names.key_of_wire(target)
+        blocked = decide_target(snapshot, row, target_key, question)
         if blocked is not None:
             return blocked
-    if answer.marks & wire.PRIVATE:
+        inside = inside or snapshot.is_inside(target_key)
+    found: list[bytes] = []
+    if snapshot.judges_addresses:
+        found = wire.addresses(answer)
+        if len(found) > MAX_ADDRESSES:
+            return _TOO_MANY
+        inside = inside or any(map(snapshot.is_own, found))
+    if inside:
         blocked = decide_private(snapshot, key)
         if blocked is not None:
             return blocked
     if snapshot.table.has_addresses:
-        found = wire.addresses(answer)
-        if len(found) > MAX_ADDRESSES:
-            return _TOO_MANY
         for packed in found:
             blocked = decide_address(snapshot, row, packed, question)
             if blocked is not None:

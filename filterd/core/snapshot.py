@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Protocol
 
 from filterd.core import local, matrix, names, special
@@ -26,12 +27,14 @@ class Snapshot:
 
     __slots__ = (
         "_by_bit",
+        "_own",
         "box_key",
         "categories",
         "classrooms",
         "ddr",
         "heads",
         "index",
+        "judges_addresses",
         "leases",
         "local",
         "matrix",
@@ -77,12 +80,26 @@ class Snapshot:
                 self.heads = self.heads | more.heads
         # Zones with upstreams of their own are never special, and may hold private addresses as `rebinding.allow` may.
         self.routes = frozenset(names.key_of_text(route.zone) for route in policy.routes)
+        networks = (ip_network(network) for network in policy.networks)
+        self._own = tuple((n.version, int(n.netmask), int(n.network_address)) for n in networks if not n.is_private)
+        self.judges_addresses = table.has_addresses or bool(self._own)
         self.trusted = self.routes | {names.key_of_text(name) for name in policy.rebinding.allow}
         self._by_bit = [(self.index.bits((c.id,)), c.id) for c in policy.categories]
 
     def at(self, now: float) -> Snapshot:
         """The same inputs at another moment (Unix seconds)."""
         return Snapshot(self.policy, self.table, self.overrides, now, before=self, seen=self.seen, leases=self.leases)
+
+    def is_own(self, packed: bytes) -> bool:
+        """Whether an address (4 or 16 bytes) is in one of the school's networks, as far as these are public ones."""
+        version, value = 4 if len(packed) == 4 else 6, int.from_bytes(packed, "big")
+        return any(version == v and value & mask == base for v, mask, base in self._own)
+
+    def is_inside(self, key: bytes) -> bool:
+        """Whether a name leads to the school's own devices, this box or the asker's own machine."""
+        if key == self.box_key or special.special(key) is special.Special.LOCALHOST:
+            return True
+        return self.local is not None and self.local.covers(key)
 
     def row_of_place(self, place: int | None) -> Row | None:
         """The row of a place's index; of unknown clients for None, which is None where the policy refuses them."""

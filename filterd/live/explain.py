@@ -148,7 +148,7 @@ def _address(text: str) -> Address | None:
 
 def _decide_address(snapshot: Snapshot, row: Row, address: Address) -> Verdict:
     """The verdict on an answer that holds the address, to a name nothing is known of."""
-    private = decide_private(snapshot, b"") if is_private(address.packed) else None
+    private = decide_private(snapshot, b"") if is_private(address.packed) or snapshot.is_own(address.packed) else None
     return private or decide_address(snapshot, row, address.packed, _OPEN) or _OPEN
 
 

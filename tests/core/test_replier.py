@@ -183,6 +183,28 @@ def test_staff_are_protected_too():
     assert sections(Story().cached(query("evil.example"), address(60, INSIDE), place="staff-room")) == []
 
 
+def test_the_schools_own_public_addresses_are_not_to_be_had_from_outside():
+    policy = changed(networks=(*POLICY.networks, "2001:db8:0:1::/64", "198.51.100.0/24", "8.8.8.0/24"))
+    assert sections(Story(policy).cached(query("evil.example"), address(60, b"\x08\x08\x08\x08"))) == []
+    assert sections(Story(policy).cached(query("plain.example"), address(60, b"\x08\x08\x09\x08")))
+    inside = bytes.fromhex("2a00123400000001000000000000beef")
+    policy = changed(networks=(*POLICY.networks, "2a00:1234:0:1::/64"))
+    assert sections(Story(policy).cached(query("evil.example", AAAA), record(AAAA, 60, inside))) == []
+
+
+@pytest.mark.parametrize("target", ["localhost", "x.localhost", "may-in.truong.lan", schools.BOX])
+def test_no_name_outside_leads_to_one_of_ours(target):
+    local = Local(("truong.lan",), (LocalRecord("may-in.truong.lan", A, 60, "c0a80109"),))
+    heard = Story(changed(local=local)).cached(query("evil.example"), alias(target))
+    assert (rcode(heard), sections(heard)) == ("NOERROR", [])
+
+
+def test_an_alias_of_the_school_for_an_engine_is_safe_too():
+    record_of_it = LocalRecord("tim.truong.lan", 5, 60, names.wire_of_text("www.finder.example").hex())
+    story = Story(dataclasses.replace(SAFE, local=Local((), (record_of_it,))))
+    assert story.ask(query("tim.truong.lan")).question == schools.question("safe.finder.example")
+
+
 # -- HTTPS and SVCB ---------------------------------------------------------------------------------------------------
 
 
@@ -256,6 +278,7 @@ class Addresses:
 
 def with_addresses(story: Story) -> Story:
     story.snapshot.table = Addresses(story.snapshot.table)  # type: ignore[assignment]
+    story.snapshot.judges_addresses = True
     return story
 
 
