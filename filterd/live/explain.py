@@ -132,7 +132,8 @@ def _own(
     if behind.action is Action.BLOCK:
         rule = f"alias of {names.text_of_wire(words)}, {behind.rule}"
         return behind._replace(rule=rule), target, None
-    return verdict._replace(ttl_s=min(ttl_s, behind.ttl_s)), key, _safe_answer(Safe(words, (), (), ""), qtype)
+    safe = row.safe[target] if behind.reason is Reason.SAFE_SEARCH else Safe(words, (), (), "")
+    return verdict._replace(ttl_s=min(ttl_s, behind.ttl_s)), key, _safe_answer(safe, qtype)
 
 
 def _is_new(snapshot: Snapshot, key: bytes) -> bool:

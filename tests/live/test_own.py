@@ -19,6 +19,7 @@ records:
   - {name: in.truong.lan, type: CNAME, value: may-in.truong.lan}
   - {name: ngoai.truong.lan, type: CNAME, value: www.example.org, ttl: 1h}
   - {name: phim.truong.lan, type: CNAME, value: adult.example}
+  - {name: tim.truong.lan, type: CNAME, value: www.tim.example}
   - {name: truong.lan, type: TXT, value: Trường}
   - {name: truong.lan, type: MX, value: 10 thu.truong.lan}
 leases: {domain: may.truong.lan, files: [leases]}
@@ -51,6 +52,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
         ("truong.lan", "MX", "10 thu.truong.lan", 300),
         ("truong.lan", "TXT", "1 TXT record", 300),
         ("ngoai.truong.lan", "A", "CNAME www.example.org", 60),
+        ("tim.truong.lan", "A", "CNAME safe.tim.example", 10),
         ("laptop-an.may.truong.lan", "A", "NXDOMAIN", 60),
         ("dns.truong.vn", "A", "10.7.0.2", 300),
         ("dns.truong.vn", "TYPE28", "no data", 300),
