@@ -1,0 +1,1 @@
+"""The programs under benchmarks/, in miniature."""
