@@ -21,7 +21,7 @@ FLOOD_OPTIONS = ("-O", "suppress=timeout,unexpected")
 def run(size: Size) -> Iterator[Line]:
     rounds, seconds = size.of(5, 1), size.seconds(4.0, 1.0)
     with Backend() as upstream, stage.serving(upstream.url, more="") as server:
-        stage.warm(server)
+        stage.warm_within_limits(server, size.seconds(8.0, 1.0))
         watched = stage.Watched(server)
         for word, source in PLACES.items():
             ratios, lost, figures, sent = [], 0, [], 0

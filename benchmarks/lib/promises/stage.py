@@ -105,6 +105,11 @@ def warm(server: Server) -> None:
         load.once(server.port, FILES.warm(), SOURCES[0], seconds=30)
 
 
+def warm_within_limits(server: Server, seconds: float) -> None:
+    """As much of it as twenty clients may ask."""
+    load.paced(server.port, FILES.classes(7), SOURCES, 3_000, seconds).finish()
+
+
 def ask(port: int, file: Path, source: str, rate: int, seconds: float) -> load.Running:
     """Questions of one file at an even rate, latencies kept."""
     return load.paced(port, [file], (source,), rate, seconds, latencies=True)

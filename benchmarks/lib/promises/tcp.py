@@ -24,7 +24,7 @@ UDP_RATE = 1_000
 def run(size: Size) -> Iterator[Line]:
     seconds, each = size.seconds(8.0, 1.0), size.of(EACH, 2)
     with Backend() as upstream, stage.serving(upstream.url, more="") as server, contextlib.ExitStack() as stack:
-        stage.warm(server)
+        stage.warm_within_limits(server, size.seconds(8.0, 1.0))
         batches = _batches()
         quiet = [_udp(server, seconds / 4).finish().latency_ms(0.99) for _ in range(2)]
         watched = stage.Watched(server)
