@@ -55,7 +55,7 @@ class Asker(Replier):
         self._pending: dict[bytes, Exchange] = {}
         self._waiting: dict[bytes, int] = {}  # questions in them, by client
         self._due: deque[tuple[float, Exchange]] = deque()
-        self._hedges: deque[tuple[float, Exchange]] = deque()
+        self._hedges: list[deque[tuple[float, Exchange]]] = []  # by the upstream asked first: each has its own delay
         self._failures: dict[bytes, tuple[float, float]] = {}  # until when, and for how long
         self._noise = Noise(noise)
         self.heavy = Budget(HEAVY_PER_S)  # bytes of large answers
@@ -72,7 +72,6 @@ class Asker(Replier):
             exchange.tried = []
             exchange.hedged = False
             exchange.done = exchange.done or not exchange.key
-        self._hedges.clear()
         self._failures.clear()
         zones = _rerouted(self.plan, plan)
         if zones:
@@ -89,6 +88,7 @@ class Asker(Replier):
         self.upstreams = Upstreams(len(plan.servers), max(self.limits.pending // share, 1))
         self._default = plan.routes[b""]
         self._routed = len(plan.routes) > 1
+        self._hedges = [deque() for _ in plan.servers]
 
     @property
     def pending(self) -> int:
@@ -111,7 +111,7 @@ class Asker(Replier):
         if len(route) > 1:
             self.upstreams.earn_hedge()
             exchange.hedge_at = now + self.upstreams.hedge_after_s(first)
-            self._hedges.append((exchange.hedge_at, exchange))
+            self._hedges[first].append((exchange.hedge_at, exchange))
         return exchange
 
     def _prefetch(self, key: bytes, now: float) -> None:
@@ -177,15 +177,20 @@ class Asker(Replier):
             answer = None
         if answer is None:
             self.upstreams.spoilt(upstream, now)
-            return None if late else self._failed(exchange, now)
+            if late:  # all depends on the one that was asked since
+                exchange.hedged = False
+                return None
+            return self._failed(exchange, now)
         self._heard(exchange, upstream, now)
         if exchange.hedged and upstream != exchange.tried[0]:
             self.upstreams.overtaken(exchange.tried[0], exchange.since, now)
         if self._failures:
             self._failures.pop(exchange.key, None)
-        ttl_s = self._lifetime(answer)
+        ttl_s = self._lifetime(answer) if upstream != NOBODY else 0  # its zone may have another server by now
         entry = self.cache.put(exchange.key, answer, now, ttl_s) if ttl_s > 0 else Entry(answer, now, now, 0)
-        return [(asked.reply_to, self.answered(asked, entry, now)) for asked in self._close(exchange)]
+        sends = [(asked.reply_to, self.answered(asked, entry, now)) for asked in exchange.waiters]
+        self._close(exchange)
+        return sends
 
     def _heard(self, exchange: Exchange, upstream: int, now: float) -> None:
         asked = exchange.sent if upstream == exchange.upstream else exchange.since
@@ -250,8 +255,9 @@ class Asker(Replier):
         other = self.upstreams.other(exchange.route, exchange.tried)
         if other is not None and self._in_budget(exchange, now):
             return self._again(exchange, other, now)
-        if exchange.hedged:  # the other one may still answer
+        if exchange.hedged:  # the first one may still answer, and is now the one that counts
             exchange.hedged = False
+            exchange.upstream = exchange.tried[0]
             return []
         return self._finally(exchange, now)
 
@@ -260,7 +266,8 @@ class Asker(Replier):
         if len(self._failures) >= MAX_FAILURES:
             self._failures.clear()
         before = self._failures.get(exchange.key)
-        pause_s = min(before[1] * 2, FAILURE_MAX_S) if before is not None else FAILURE_S
+        again = before is not None and now < before[0] + FAILURE_MAX_S  # else it may have been well meanwhile
+        pause_s = min(before[1] * 2, FAILURE_MAX_S) if before is not None and again else FAILURE_S
         self._failures[exchange.key] = (now + pause_s, pause_s)
         waiters = self._close(exchange)
         return [(asked.reply_to, self._give_up(asked, exchange.key, now, exchange.route)) for asked in waiters]
@@ -289,9 +296,10 @@ class Asker(Replier):
         due = self._due
         while due and due[0][1].done:
             due.popleft()
-        hedges = self._hedges
-        while hedges and hedges[0][1].done:
-            hedges.popleft()
+        if exchange.hedge_at and exchange.tried:
+            hedges = self._hedges[exchange.tried[0]]
+            while hedges and hedges[0][1].done:
+                hedges.popleft()
         return exchange.waiters
 
     def _give_up(self, asked: Asked, key: bytes, now: float, route: tuple[int, ...]) -> bytes:
@@ -311,7 +319,7 @@ class Asker(Replier):
 
     def deadline(self) -> float | None:
         """When `tick` wants to be called next."""
-        moments = [each[0][0] for each in (self._due, self._hedges) if each]
+        moments = [each[0][0] for each in (self._due, *self._hedges) if each]
         probe = self.upstreams.next_probe()
         if probe is not None:
             moments.append(probe)
@@ -321,10 +329,11 @@ class Asker(Replier):
         """Replies that can wait no longer, and exchanges to send: further attempts, hedges and probes."""
         sends: list[Send] = []
         exchanges: list[Exchange] = []
-        while self._hedges and self._hedges[0][0] <= now:
-            _, exchange = self._hedges.popleft()
-            if self._hedge(exchange, now):
-                exchanges.append(exchange)
+        for hedges in self._hedges:
+            while hedges and hedges[0][0] <= now:
+                _, exchange = hedges.popleft()
+                if self._hedge(exchange, now):
+                    exchanges.append(exchange)
         while self._due and self._due[0][0] <= now:
             due, exchange = self._due.popleft()
             if exchange.done or exchange.due != due:  # answered, or asked again since

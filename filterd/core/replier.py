@@ -131,6 +131,8 @@ class Replier:
             return self.blocked(asked, told, answer, 0.0, now)
         self.stale_answers += 1
         cap_s, _ = self._cap(asked, verdict, answer, now)
+        if told is not answer and not told.counts[0]:
+            return self.finish(asked, verdict, replies.addresses(query, cap_s, ()), 0.0)
         if len(told.body) > query.udp_bytes and asked.transport == UDP:
             reply = replies.truncated(query)
         else:

@@ -56,15 +56,15 @@ class Desk:
         forwarder = self._forwarder
         try:
             outcome = forwarder.query(packet, transport, row, reply_to, now, client)
+            if forwarder.extra:
+                for exchange in forwarder.extra:
+                    self._carry(exchange)
+                forwarder.extra.clear()
+            if isinstance(outcome, Exchange):
+                self._carry(outcome)
+                return None
         except Exception:  # noqa: BLE001  a bug must cost one query, never the school's DNS; it is counted and logged
             self._fault("a query")
-            return None
-        if forwarder.extra:
-            for exchange in forwarder.extra:
-                self._carry(exchange)
-            forwarder.extra.clear()
-        if isinstance(outcome, Exchange):
-            self._carry(outcome)
             return None
         return outcome
 

@@ -125,6 +125,27 @@ def test_the_second_is_not_blamed_for_the_time_the_first_took():
     assert story.forwarder.upstreams.all[1].latency_sum_s == pytest.approx(0.003)
 
 
+def test_when_both_fail_the_client_hears_at_once_whichever_was_first():
+    for first, second in ((0, 1), (1, 0)):
+        story = Story()
+        exchange = story.ask(query())
+        story.passes(HEDGE_MIN_S + 0.001)
+        for index in (first, second):
+            story.take(story.forwarder.response(exchange, reply(exchange.question, rcode=2), story.now, index))
+        assert rcode(story.heard["client"][0]) == "SERVFAIL"
+
+
+def test_one_slow_zone_delays_nobody_elses_second_question():
+    story = Story(ROUTED, upstreams=4)
+    found = plan(dataclasses.replace(ROUTED, routes=(Route("truong.lan", (INSIDE, Upstream("udp://10.0.0.6"))),)))
+    story.forwarder.use_upstreams(found)
+    schools.no_probes(story.forwarder)
+    story.forwarder.upstreams.all[2].slow_s = 0.3
+    story.ask(query("truong.lan"))
+    exchange = story.ask(query("www.example.org"))
+    assert story.passes(HEDGE_MIN_S + 0.001) == [exchange]
+
+
 def test_a_lone_upstream_is_not_asked_twice_for_being_slow():
     story = Story(upstreams=1)
     story.ask(query())

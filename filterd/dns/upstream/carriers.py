@@ -49,11 +49,12 @@ class Upstreams:
 
     def configure(self, servers: tuple[Upstream, ...], source_ports: str) -> None:
         """Use these upstreams from now on."""
-        for carrier in self._carriers:
+        new = [self._carrier(index, each, source_ports) for index, each in enumerate(servers)]
+        old, self._carriers = self._carriers, new
+        for carrier in old:
             carrier.retire()
             if carrier.udp is not None:
                 self._retired.append(carrier.udp)
-        self._carriers = [self._carrier(index, each, source_ports) for index, each in enumerate(servers)]
 
     def _carrier(self, index: int, upstream: Upstream, source_ports: str) -> Carrier:
         server = parse(upstream)

@@ -25,7 +25,7 @@ CAP: Final = 1024  # questions that wait for a connection to one upstream; as ma
 IDLE_S: Final = {"udp": 10.0, "tcp": 10.0, "tls": 30.0, "https": 30.0}
 SILENT_S: Final = 0.5  # a connection with questions and no answer for so long gets no more
 DEAD_S: Final = 3.0  # and after this it is closed
-FORGIVE_S: Final = 60.0  # after it a server that did not take many questions at once is tried again
+FORGIVE_S: Final = 1.0  # after it a server that did not take many questions at once is given four times as many
 SENDS: Final = 2  # of one question over connections that answer nothing
 SENDS_WITH_ANSWERS: Final = 5  # over such as answer something before they close
 PROTOCOLS: Final = {"tls": "dot", "https": "h2"}  # ALPN ids
@@ -168,8 +168,9 @@ class StreamCarrier:
 
     def sweep(self, now: float) -> None:
         """Forget what was given up, close what is idle or dead; once a second."""
-        if now - self._shallow_since > FORGIVE_S:
-            self._depth = DEPTH
+        if self._depth < DEPTH and now - self._shallow_since > FORGIVE_S:
+            self._depth = min(DEPTH, 4 * self._depth)
+            self._shallow_since = now
         for connection in list(self.connections):
             if connection.answered > self._depth:
                 self._depth = min(DEPTH, 2 * self._depth)

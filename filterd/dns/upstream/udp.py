@@ -154,7 +154,8 @@ class UdpCarrier:
             self._kept = [other for other in self._kept if other is not flight]
             flight.kept = False
             for exchange in list(dict.fromkeys(flight.exchanges.values())):
-                self._worker.desk.stray(exchange, guessed=True)
+                if exchange.upstream == self.index:  # else it waits for another one by now
+                    self._worker.desk.stray(exchange, guessed=True)
             flight.left()  # closes now, or with its last one
 
     def _given_up(self, flight: Flight) -> list[Exchange]:
