@@ -93,7 +93,7 @@ def to_policy(models: Models, digest: str, cpus: int, config_dir: Path) -> Polic
         routes=compile_dns.routes(school, config_dir),
         rebinding=compile_dns.rebinding(school),
         engines=compile_search.engines(models.safesearch),
-        local=compile_local.local(models.local, models.tiers, config_dir),
+        local=compile_local.local(models.local, config_dir),
         newly_seen=NewlySeen(school.newly_seen.category, school.newly_seen.days) if school.newly_seen else None,
         encrypted=compile_dns.encrypted(school, config_dir),
         case_randomisation=school.case_randomisation,

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from filterd.config import records
 from filterd.config import schema_local as schema
-from filterd.config.schema_rules import Tiers
 from filterd.core.policy import Leases, Local, LocalRecord
 
 HOST_TTL_S = 300
 
 
-def local(model: schema.Local, tiers: Tiers, config_dir: Path) -> Local:
+def local(model: schema.Local, config_dir: Path) -> Local:
     """What the school itself knows; hosts first, in the order of the file."""
     found = [
         _record(name, kind, HOST_TTL_S, value)
@@ -27,7 +26,7 @@ def local(model: schema.Local, tiers: Tiers, config_dir: Path) -> Local:
     return Local(
         zones=tuple(dict.fromkeys(model.zones)),
         records=tuple(dict.fromkeys(found)),
-        leases=_leases(model.leases, tiers, config_dir) if model.leases is not None else None,
+        leases=_leases(model.leases, config_dir) if model.leases is not None else None,
     )
 
 
@@ -35,8 +34,6 @@ def _record(name: str, kind: str, ttl_s: int, value: str) -> LocalRecord:
     return LocalRecord(name, records.TYPES[kind], ttl_s, records.rdata(kind, value).hex())
 
 
-def _leases(model: schema.LeasesModel, tiers: Tiers, config_dir: Path) -> Leases:
-    grown_up = [ident for ident, tier in tiers.tiers.items() if not tier.pupils]
-    told = grown_up if model.tiers is None else model.tiers
+def _leases(model: schema.LeasesModel, config_dir: Path) -> Leases:
     files = (str(config_dir / path) for path in model.files)
-    return Leases(model.domain, tuple(dict.fromkeys(files)), tuple(dict.fromkeys(told)))
+    return Leases(model.domain, tuple(dict.fromkeys(files)), tuple(dict.fromkeys(model.tiers)))

@@ -60,8 +60,8 @@ class LeasesModel(Strict):
     """The domain their names are put below, such as lan."""
     files: list[Line] = Field(min_length=1, max_length=16)
     """Files of leases that dnsmasq or Kea (CSV) keep, relative to DIR; one that is not there has none."""
-    tiers: Annotated[list[Id], Emptiable] | None = None
-    """Who may ask for them; a device's name can be a child's. Default: the tiers that are not of pupils."""
+    tiers: list[Id]
+    """Who may ask for them; a device's name can be a child's, so nobody may whom the school does not name."""
 
 
 class Local(Strict):

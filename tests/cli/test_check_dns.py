@@ -8,7 +8,7 @@ UPSTREAMS = 'upstreams: ["udp://127.0.0.1:5399"]\n'
 LOCAL = """\
 zones: [truong.lan]
 hosts: {may-in.truong.lan: [10.7.0.20, fd00::20]}
-leases: {domain: lan, files: [/nowhere/leases]}
+leases: {domain: lan, files: [/nowhere/leases], tiers: [staff]}
 """
 
 

@@ -68,7 +68,7 @@ def test_an_entry_without_effect_says_why(config, entry, message):
     ],
 )
 def test_what_local_yaml_answers_is_told(config, entry, message):
-    text = "zones: [truong.lan]\nhosts: {www.truong.vn: 10.0.0.1}\nleases: {domain: lan, files: [x]}\n"
+    text = "zones: [truong.lan]\nhosts: {www.truong.vn: 10.0.0.1}\nleases: {domain: lan, files: [x], tiers: [staff]}\n"
     (config / "policies/local.yaml").write_text(text)
     assert list(advice.about_name(load.load(config), entry)) == ([message] if message else [])
 

@@ -58,7 +58,7 @@ def test_a_plain_school_needs_no_advice(config):
             "leases: {domain: lan, files: [x], tiers: [thcs, staff]}",
             "leases are told to thcs; a device is often named after a child",
         ),
-        ("local", "leases: null", "leases: {domain: lan, files: [x]}", None),
+        ("local", "leases: null", "leases: {domain: lan, files: [x], tiers: [staff]}", None),
     ],
 )
 def test_what_is_valid_and_not_meant_is_told(config, file, old, new, message):

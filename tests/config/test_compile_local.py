@@ -11,7 +11,8 @@ hosts:
 records:
   - {name: in.truong.lan, type: CNAME, value: may-in.truong.lan, ttl: 1h}
   - {name: 192.168.1.9, type: PTR, value: cong.truong.lan}
-leases: {domain: lan, files: [leases/dnsmasq, /var/lib/kea/kea-leases4.csv, /var/lib/kea/kea-leases4.csv]}
+leases: {domain: lan, files: [leases/dnsmasq, /var/lib/kea/kea-leases4.csv, /var/lib/kea/kea-leases4.csv],
+  tiers: [staff]}
 """
 
 
@@ -31,13 +32,13 @@ def test_hosts_and_records_are_packed(config):
     )
 
 
-def test_leases_are_told_to_those_who_are_no_pupils(config):
+def test_leases_come_from_files_below_the_directory_or_anywhere(config):
     files = (str(config.absolute() / "leases/dnsmasq"), "/var/lib/kea/kea-leases4.csv")
     assert load.load(config).local.leases == Leases("lan", files, ("staff",))
 
 
 def test_leases_are_told_to_the_tiers_that_are_named(config):
-    configs.change(config, "policies/local.yaml", "leases: {", "leases: {tiers: [thcs, staff, thcs], ")
+    configs.change(config, "policies/local.yaml", "tiers: [staff]", "tiers: [thcs, staff, thcs]")
     leases = load.load(config).local.leases
     assert leases is not None
     assert leases.tiers == ("thcs", "staff")

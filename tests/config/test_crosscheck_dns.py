@@ -9,7 +9,7 @@ LOCAL = """\
 zones: [truong.lan, 10.7.0.0/16]
 hosts:
   may-in.truong.lan: [10.7.0.20]
-leases: {domain: lan, files: [/var/lib/misc/dnsmasq.leases]}
+leases: {domain: lan, files: [/var/lib/misc/dnsmasq.leases], tiers: [staff]}
 """
 KEYS = "name: dns.truong.vn, certificate: c.pem, key: k.pem"
 

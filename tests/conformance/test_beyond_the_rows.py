@@ -270,7 +270,7 @@ def test_dig_and_kdig_agree_on_a_blocked_name(lab: Lab) -> None:
 
 def test_each_of_many_questions_from_one_socket_gets_its_own_reply(lab: Lab) -> None:
     with lab.server.udp() as sock:
-        sent = [question(fresh("many")).to_wire() for _ in range(50)]
+        sent = [ident.to_bytes(2, "big") + question(fresh("many")).to_wire()[2:] for ident in range(50)]
         for packet in sent:
             sock.send(packet)
         replies = {packet[:2]: packet for packet in (sock.recv(4096) for _ in sent)}

@@ -22,7 +22,7 @@ records:
   - {name: tim.truong.lan, type: CNAME, value: www.tim.example}
   - {name: truong.lan, type: TXT, value: Trường}
   - {name: truong.lan, type: MX, value: 10 thu.truong.lan}
-leases: {domain: may.truong.lan, files: [leases]}
+leases: {domain: may.truong.lan, files: [leases], tiers: [staff]}
 """
 ENCRYPTED = """\
 encrypted: {name: dns.truong.vn, certificate: c.pem, key: k.pem, dot: ["10.7.0.2:853"]}

@@ -19,7 +19,7 @@ hosts: {may-chu.truong.lan: [192.168.1.2, "fd00::2"]}
 records:
   - {name: www.truong.lan, type: CNAME, value: may-chu.truong.lan}
   - {name: ngoai.truong.lan, type: CNAME, value: www.example.org}
-leases: {domain: thietbi.lan, files: [dnsmasq.leases, kea-leases4.csv]}
+leases: {domain: thietbi.lan, files: [dnsmasq.leases, kea-leases4.csv], tiers: [staff]}
 """
 KEA = (
     "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id\n"
