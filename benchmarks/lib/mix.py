@@ -6,6 +6,7 @@ a bijection and spelt in syllables, so millions of names are distinct without re
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 from collections.abc import Iterable, Iterator
@@ -47,6 +48,7 @@ def table_names(count: int) -> Iterator[str]:
     return map(name, range(count))
 
 
+@functools.cache
 def zipf_mix() -> list[str]:
     """The MIX_NAMES names that are asked, most popular first; every sixth or so is blocked, evenly over the ranks."""
     blocked = allowed = 0
