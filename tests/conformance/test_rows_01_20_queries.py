@@ -28,6 +28,7 @@ def packet(flags: int = 0x0100, counts: tuple[int, ...] = (1, 0, 0, 0), body: by
 
 
 def test_row_1_short_packets_leave_no_line_in_the_log(lab: Lab) -> None:
+    lab.server.wait_log("filterd: policy ")  # the last line of a start
     before = len(lab.server.lines)
     with lab.server.udp() as sock:
         for size in range(12):
