@@ -142,4 +142,5 @@ def _packet(name: str, kind: str) -> bytes:
 
 
 if __name__ == "__main__":
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
     Day(int(sys.argv[1])).run()
