@@ -36,7 +36,7 @@ def transports(size: Size) -> Iterator[Line]:
 def conformance(_: Size) -> Iterator[Line]:
     """The rows of the published table, one file of tests after another."""
     for path in sorted((BENCHMARKS.parent / "tests" / "conformance").glob("test_rows_*.py")):
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=BENCHMARKS.parent)
         rows = path.stem.removeprefix("test_").replace("_", " ")
         last = done.stdout.strip().splitlines()[-1]
