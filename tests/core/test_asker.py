@@ -8,8 +8,8 @@ import os
 import pytest
 
 from filterd.core import loops
-from filterd.core.budget import Budget
 from filterd.core.asker import ATTEMPT_S, FAILURE_MAX_S, FAILURE_S, MAX_STRAYS
+from filterd.core.budget import Budget
 from filterd.core.exchange import Exchange
 from filterd.core.policy import Route, Upstream
 from filterd.core.servers import plan
