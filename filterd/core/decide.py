@@ -25,12 +25,14 @@ pass.
 
 from __future__ import annotations
 
-from filterd.core import matrix
+from filterd.core import matrix, wire
 from filterd.core.matrix import BLOCK_TTL_S, TOGGLED_TTL_S, Effect, Row
-from filterd.core.names import EXACT, closest
+from filterd.core.names import EXACT, closest, key_of_wire
+from filterd.core.private import is_private
 from filterd.core.snapshot import Snapshot
 from filterd.core.special import TTL_S, Special, special
 from filterd.core.verdict import Action, Reason, Verdict
+from filterd.core.wire import Answer
 
 _REASON = {
     matrix.AUTHORITY: Reason.AUTHORITY,
@@ -49,6 +51,9 @@ _SPECIAL = Verdict(Action.ALLOW, Reason.SPECIAL_USE, 0, TTL_S, None, "special-us
 _BYPASS = Verdict(Action.BLOCK, Reason.BYPASS, 0, BLOCK_TTL_S, None, "a canary that asks whether this network filters")
 _LOCAL = Verdict(Action.REWRITE, Reason.SPECIAL_USE, 0, BLOCK_TTL_S, None, "the box's or the school's own records")
 _REBINDING = Verdict(Action.BLOCK, Reason.REBINDING, 0, BLOCK_TTL_S, None, "a private address from outside")
+_TOO_MANY = Verdict(Action.BLOCK, Reason.REBINDING, 0, BLOCK_TTL_S, None, "more addresses than can be judged")
+UNREADABLE = Verdict(Action.BLOCK, Reason.REBINDING, 0, BLOCK_TTL_S, None, "an SVCB record that cannot be read")
+MAX_ADDRESSES = 500  # judged in one answer; no honest one has more
 _QUESTION_STEPS = (1 << 11) - 1  # step n is bit n
 _FORCED_STEPS = 1 << matrix.AUTHORITY | 1 << matrix.FLOOR
 _TARGET_ALLOWS = 1 << matrix.MUST_ALLOW | 1 << matrix.OVERRIDE | 1 << matrix.PROFILE | 1 << matrix.SCHOOL_ALLOW
@@ -59,21 +64,18 @@ def decide(snapshot: Snapshot, row: Row, key: bytes) -> Verdict:
     first = key.find(b".") + 1
     heads = snapshot.heads
     if key[: key.find(b".", first) + 1] not in heads and key[:first] not in heads and not row.extra:
-        mask = snapshot.table.mask(key)
-        if row.newly_seen:
-            mask |= _newly_seen(snapshot, row, key)
-        return _precedence(snapshot, row, mask, None, False, _QUESTION_STEPS)
+        return _precedence(snapshot, row, _categories(snapshot, row, key), None, False, _QUESTION_STEPS)
     if key == snapshot.box_key:
         return _BOX
     if snapshot.ddr is not None and snapshot.ddr.covers(key):
         return _LOCAL
     if snapshot.local is not None and snapshot.local.covers(key):
-        forced = _judge(snapshot, row, key, _FORCED_STEPS)
+        forced = _judge(snapshot, row, key, snapshot.table.mask(key), _FORCED_STEPS)
         return forced if forced.action is Action.BLOCK else _LOCAL
     kind = special(key)
     if kind is not None and (kind is Special.BYPASS or closest(key, snapshot.routes) is None):
         return _BYPASS if kind is Special.BYPASS else _SPECIAL
-    verdict = _judge(snapshot, row, key, _QUESTION_STEPS)
+    verdict = _judge(snapshot, row, key, _categories(snapshot, row, key), _QUESTION_STEPS)
     if key in row.safe and verdict.action is Action.ALLOW:
         return _safe(row, key)
     return verdict
@@ -81,21 +83,49 @@ def decide(snapshot: Snapshot, row: Row, key: bytes) -> Verdict:
 
 def decide_target(snapshot: Snapshot, row: Row, key: bytes, question: Verdict) -> Verdict | None:
     """The verdict that blocks a target of an answer to `question`, or None if the target may stay."""
-    verdict = _judge(snapshot, row, key, _steps_behind(question))
+    verdict = _judge(snapshot, row, key, snapshot.table.mask(key), _steps_behind(question))
     return verdict if verdict.action is Action.BLOCK else None
 
 
-def decide_address(snapshot: Snapshot, row: Row, packed: bytes, question: Verdict) -> Verdict | None:
-    """The verdict that blocks an address (4 or 16 bytes) in an answer to `question`, by the lists of addresses."""
-    mask = snapshot.table.address_mask(packed)
+def decide_address(snapshot: Snapshot, row: Row, key: bytes, packed: bytes, question: Verdict) -> Verdict | None:
+    """The verdict that blocks an address (4 or 16 bytes) in an answer about the name `key`, or None if it may stay."""
+    if is_private(packed) or snapshot.is_own(packed):
+        rebinding = _rebinding(snapshot, key)
+        if rebinding is not None:
+            return rebinding
+    mask = snapshot.table.address_mask(packed) if snapshot.table.has_addresses else 0
     if not mask:
         return None
-    verdict = _precedence(snapshot, row, mask, None, False, _steps_behind(question) | 1 << matrix.DEFAULT)
+    verdict = _precedence(snapshot, row, mask, None, False, _steps_behind(question))
     return verdict if verdict.action is Action.BLOCK else None
 
 
-def decide_private(snapshot: Snapshot, key: bytes) -> Verdict | None:
-    """The verdict on an answer from outside that holds a private address, or None where the name may have one."""
+def decide_answer(snapshot: Snapshot, row: Row, key: bytes, answer: Answer, question: Verdict) -> Verdict | None:
+    """The first verdict that blocks something in an answer about the name `key`: a target, an address; else None."""
+    inside = bool(answer.marks & wire.PRIVATE)
+    for target in answer.targets:
+        target_key = key_of_wire(target)
+        blocked = decide_target(snapshot, row, target_key, question)
+        if blocked is not None:
+            return blocked
+        inside = inside or snapshot.is_inside(target_key)
+    if inside:
+        rebinding = _rebinding(snapshot, key)
+        if rebinding is not None:
+            return rebinding
+    if snapshot.judges_addresses:
+        found = wire.addresses(answer)
+        if len(found) > MAX_ADDRESSES:
+            return _TOO_MANY
+        for packed in found:
+            blocked = decide_address(snapshot, row, key, packed, question)
+            if blocked is not None:
+                return blocked
+    return None
+
+
+def _rebinding(snapshot: Snapshot, key: bytes) -> Verdict | None:
+    """The verdict on an answer that leads inside, or None where the name may have one."""
     if not snapshot.policy.rebinding.protect or closest(key, snapshot.trusted) is not None:
         return None
     return _REBINDING
@@ -116,8 +146,12 @@ def _safe(row: Row, key: bytes) -> Verdict:
     return Verdict(Action.REWRITE, Reason.SAFE_SEARCH, matrix.DEFAULT, ttl_s, None, row.safe[key].rule)
 
 
-def _newly_seen(snapshot: Snapshot, row: Row, key: bytes) -> int:
-    return row.newly_seen if snapshot.seen is not None and snapshot.seen.is_new(key) else 0
+def _categories(snapshot: Snapshot, row: Row, key: bytes) -> int:
+    """The categories of a name that is asked for: the lists', and whether it is new here."""
+    mask = snapshot.table.mask(key)
+    if row.newly_seen and snapshot.seen is not None and snapshot.seen.is_new(key):
+        mask |= row.newly_seen
+    return mask
 
 
 def rules_for(snapshot: Snapshot, row: Row, key: bytes) -> list[tuple[bytes, int]] | None:
@@ -148,11 +182,8 @@ def effects_of(row: Row, candidate: bytes, atom: int) -> tuple[Effect, ...]:
     return row.effects.get(atom, ()) if atom >= 0 else row.extra[candidate]
 
 
-def _judge(snapshot: Snapshot, row: Row, key: bytes, steps: int) -> Verdict:
+def _judge(snapshot: Snapshot, row: Row, key: bytes, mask: int, steps: int) -> Verdict:
     found = rules_for(snapshot, row, key)
-    mask = snapshot.table.mask(key)
-    if row.newly_seen and steps == _QUESTION_STEPS:
-        mask |= _newly_seen(snapshot, row, key)
     best: Effect | None = None
     toggled = False
     if found is not None:

@@ -9,26 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from filterd.core import names, replies, svcb, wire
+from filterd.core import replies, svcb, wire
 from filterd.core.cache import Entry, Memo
-from filterd.core.decide import decide, decide_address, decide_private, decide_target
+from filterd.core.decide import UNREADABLE, decide, decide_address, decide_answer
 from filterd.core.exchange import UDP, Asked
-from filterd.core.matrix import Row, Safe
+from filterd.core.matrix import Safe
 from filterd.core.policy import Limits
-from filterd.core.private import is_private
 from filterd.core.replies import Synthetic
 from filterd.core.snapshot import Snapshot
-from filterd.core.verdict import Action, Reason, Verdict
+from filterd.core.verdict import Action, Verdict
 from filterd.core.wire import Answer, Query
 from filterd.errors import WireError
 
 STALE_TTL_S: Final = 30  # RFC 8767 section 4
-MAX_ADDRESSES: Final = 500  # judged in one answer; no honest one has more
 LARGE_BYTES: Final = 2048  # what is larger is judged over streams only, where it costs a client several questions
 FOREVER: Final = 1e18
-
-_TOO_MANY: Final = Verdict(Action.BLOCK, Reason.REBINDING, 0, 10, None, "more addresses than can be judged")
-_UNREADABLE: Final = Verdict(Action.BLOCK, Reason.REBINDING, 0, 10, None, "an SVCB record that cannot be read")
 
 Counted = tuple[str, str, str, str]  # transport, tier, action, reason
 
@@ -156,19 +151,19 @@ class Replier:
         """What may be told of an answer: itself, one without the parameters that lead past the filter, or the verdict
         that blocks it.
         """
-        row, snapshot = asked.row, asked.snapshot
+        row, snapshot, key, verdict = asked.row, asked.snapshot, asked.query.key, asked.verdict
+
+        def refused(packed: bytes) -> bool:
+            return decide_address(snapshot, row, key, packed, verdict) is not None
+
         if answer.marks & wire.SVCB_MARK:
             try:
-                edited = svcb.edited(
-                    answer, asked.query.question, row.strip_ech, row.strip_h3, lambda packed: _refuses(asked, packed)
-                )
+                edited = svcb.edited(answer, asked.query.question, row.strip_ech, row.strip_h3, refused)
             except WireError:
-                return _UNREADABLE
+                return UNREADABLE
             self.edited += edited is not answer
             answer = edited
-            if answer.marks & wire.PRIVATE and not any(map(is_private, wire.addresses(answer))):
-                answer = answer._replace(marks=answer.marks & ~wire.PRIVATE)
-        return _judged(snapshot, row, asked.verdict, asked.query.key, answer) or answer
+        return decide_answer(snapshot, row, key, answer, verdict) or answer
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -194,7 +189,7 @@ class Replier:
         for row in asked.snapshot.successors(asked.row, self._next):
             then = decide(self._next, row, key)
             if then.action is Action.ALLOW and answer is not None:
-                then = _judged(self._next, row, then, key, answer) or then
+                then = decide_answer(self._next, row, key, answer, then) or then
             if then.action is not verdict.action:
                 return True
         return False
@@ -253,38 +248,3 @@ def _fresh_until(entry: Entry, answer: Answer, elapsed_s: int, cap_s: int) -> fl
     if len(answer.ttls) - answer.counts[0] <= answer.negative:
         fresh_s = max(answer.ttl_s - cap_s, fresh_s)
     return min(entry.stored + fresh_s, entry.expires)
-
-
-def _refuses(asked: Asked, packed: bytes) -> bool:
-    """Whether an address hint must not reach this client."""
-    snapshot = asked.snapshot
-    if (is_private(packed) or snapshot.is_own(packed)) and decide_private(snapshot, asked.query.key) is not None:
-        return True
-    return snapshot.table.has_addresses and decide_address(snapshot, asked.row, packed, asked.verdict) is not None
-
-
-def _judged(snapshot: Snapshot, row: Row, question: Verdict, key: bytes, answer: Answer) -> Verdict | None:
-    """The first verdict that blocks something in an answer to the name with this key."""
-    inside = bool(answer.marks & wire.PRIVATE)
-    for target in answer.targets:
-        target_key = names.key_of_wire(target)
-        blocked = decide_target(snapshot, row, target_key, question)
-        if blocked is not None:
-            return blocked
-        inside = inside or snapshot.is_inside(target_key)
-    found: list[bytes] = []
-    if snapshot.judges_addresses:
-        found = wire.addresses(answer)
-        if len(found) > MAX_ADDRESSES:
-            return _TOO_MANY
-        inside = inside or any(map(snapshot.is_own, found))
-    if inside:
-        blocked = decide_private(snapshot, key)
-        if blocked is not None:
-            return blocked
-    if snapshot.table.has_addresses:
-        for packed in found:
-            blocked = decide_address(snapshot, row, packed, question)
-            if blocked is not None:
-                return blocked
-    return None

@@ -8,7 +8,6 @@ and goes on if the parent falls silent. It ends when the parent's end of the cha
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import json
 import logging
@@ -217,12 +216,11 @@ def main(argument: str) -> int:
         return 0
     status = 0
     try:
-        with contextlib.suppress(asyncio.CancelledError):
-            hot = HotSelector()
-            with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(hot)) as runner:
-                runner.run(serve(hot, assignment, control, orders))
-    except* TableError as group:  # the parent verifies again and offers another one
-        log.error("%s", "; ".join(map(str, group.exceptions)))
+        hot = HotSelector()
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(hot)) as runner:
+            runner.run(serve(hot, assignment, control, orders))
+    except TableError as error:  # the parent verifies again and offers another one
+        log.error("%s", error)
         status = 1
     return status
 

@@ -12,9 +12,8 @@ from typing import Any
 
 from filterd.core import matrix, names
 from filterd.core.classrooms import client_address
-from filterd.core.decide import decide, decide_address, decide_private, effects_of, rules_for
+from filterd.core.decide import decide, decide_address, effects_of, rules_for
 from filterd.core.matrix import BLOCK_TTL_S, Row, Safe
-from filterd.core.private import is_private
 from filterd.core.snapshot import Snapshot
 from filterd.core.table import Match
 from filterd.core.verdict import Action, Reason, Verdict
@@ -149,8 +148,7 @@ def _address(text: str) -> Address | None:
 
 def _decide_address(snapshot: Snapshot, row: Row, address: Address) -> Verdict:
     """The verdict on an answer that holds the address, to a name nothing is known of."""
-    private = decide_private(snapshot, b"") if is_private(address.packed) or snapshot.is_own(address.packed) else None
-    return private or decide_address(snapshot, row, address.packed, _OPEN) or _OPEN
+    return decide_address(snapshot, row, b"", address.packed, _OPEN) or _OPEN
 
 
 def _sources(snapshot: Snapshot, row: Row, key: bytes, verdict: Verdict, matches: tuple[Match, ...]) -> list[str]:

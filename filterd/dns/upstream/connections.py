@@ -172,8 +172,6 @@ class StreamCarrier:
             self._depth = min(DEPTH, 4 * self._depth)
             self._shallow_since = now
         for connection in list(self.connections):
-            if connection.answered > self._depth:
-                self._depth = min(DEPTH, 2 * self._depth)
             if connection.exchanges and now - connection.heard > SILENT_S:
                 connection.retiring = True
             connection.sweep()
