@@ -97,9 +97,6 @@ class Replier:
             if isinstance(told, Verdict):
                 return self.blocked(asked, told, answer, entry.expires, now)
             answer = told
-            if answer is not entry.answer and not answer.counts[0]:  # nothing is left of an HTTPS answer
-                reply = replies.addresses(asked.query, verdict.ttl_s, ())
-                return self.finish(asked, verdict, reply, entry.expires)
         elapsed_s = int(now - entry.stored)
         cap_s = verdict.ttl_s
         if asked.snapshot.matrix.valid_until is not None:
@@ -126,8 +123,6 @@ class Replier:
             return self.blocked(asked, told, answer, 0.0, now)
         self.stale_answers += 1
         cap_s, _ = self._cap(asked, verdict, answer, now)
-        if told is not answer and not told.counts[0]:
-            return self.finish(asked, verdict, replies.addresses(query, cap_s, ()), 0.0)
         if len(told.body) > query.udp_bytes and asked.transport == UDP:
             reply = replies.truncated(query)
         else:

@@ -19,6 +19,7 @@ MAX_RECORDS: Final = 32  # in the answer section; it is written anew for each qu
 _MAX_BYTES: Final = 65_535 - 2048  # leaves room for our OPT
 _FIRST_POINTER: Final = 0xC000
 _SERVICE: Final = frozenset({wire.HTTPS, wire.SVCB})
+_SOA_TTL_AT: Final = 6  # in a record whose owner is a pointer
 _SIGNER: Final = 18  # bytes before the signer's name (RFC 4034 section 3.1)
 # Bytes before the name in the data of what belongs into such an answer; of other kinds nothing is kept.
 _NAME_AT: Final = {wire.CNAME: 0, wire.DNAME: 0, wire.RRSIG: _SIGNER}
@@ -41,9 +42,10 @@ def edited(answer: Answer, question: bytes, strip_ech: bool, strip_h3: bool, ref
 
     `question` are the bytes that stand before the body: as many as the upstream's, the case aside. A record that cannot
     be used without what was taken away is dropped (`mandatory`; no protocol left), as are signatures over what changed,
-    and AD. With no record left it is an answer without data. The additional section, where servers put the records
-    that an alias leads to (RFC 9460 section 4.1), is dropped in any case: clients ask for what they need. Gives the
-    same object where nothing changes. Raises WireError for what is no answer, and for one that becomes too large.
+    and AD. With no record left it is an answer without data, with an SOA of ours (RFC 2308 section 5). The additional
+    section, where servers put the records that an alias leads to (RFC 9460 section 4.1), is dropped in any case:
+    clients ask for what they need. Gives the same object where nothing changes. Raises WireError for what is no answer,
+    and for one that becomes too large.
     """
     if not strip_ech and not strip_h3 and refuse is None:
         return answer
@@ -141,7 +143,7 @@ def _written(answer: Answer, question: bytes, records: list[_Record]) -> Answer:
     start = wire.HEADER_BYTES + len(question)
     flags = answer.flags & ~wire.AD
     if not records:
-        return Answer(flags, (0, 0, 0), b"", (), answer.ttl_s, (), True)
+        return Answer(flags, (0, 1, 0), wire.soa(answer.ttl_s), (_SOA_TTL_AT,), answer.ttl_s, (), True)
     body = bytearray()
     known = {question[:-4].lower(): wire.HEADER_BYTES}
     for record in records:

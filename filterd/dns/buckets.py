@@ -1,33 +1,17 @@
-"""Token buckets: what a client, and what all clients of one prefix together may ask. Nothing here knows of queries."""
+"""The buckets of prefixes: what all clients of one together may ask. Nothing here knows of queries."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import Final
 
+from filterd.core.budget import Bucket
 from filterd.core.classrooms import Address
 from filterd.core.policy import Limits
 
 IPV4_PREFIX_BYTES: Final = 3
 IPV6_PREFIX_BYTES: Final = 7
 SPARED: Final = 8  # prefixes in use that are passed over when one has to go, at most
-
-
-class Bucket:
-    """`saved` tokens at the time `since`; more come with time."""
-
-    __slots__ = ("saved", "since")
-
-    def __init__(self, saved: float, now: float) -> None:
-        self.saved = saved
-        self.since = now
-
-    def fill(self, now: float, rate: int, burst: int) -> float:
-        """Add what was earned since, `rate` a second; gives what is in it now, which is at most `burst`."""
-        saved = self.saved + (now - self.since) * rate
-        self.since = now
-        self.saved = saved = saved if saved < burst else float(burst)
-        return saved
 
 
 class Prefixes:

@@ -16,13 +16,14 @@ from time import time
 from typing import Any, Final
 
 from filterd.core import wire
+from filterd.core.budget import Bucket
 from filterd.core.cache import Replies
 from filterd.core.classrooms import Address, plain_address
 from filterd.core.exchange import UDP
 from filterd.core.forwarder import Forwarder
 from filterd.core.matrix import Row
 from filterd.core.policy import Limits
-from filterd.dns.buckets import Bucket, Prefixes
+from filterd.dns.buckets import Prefixes
 from filterd.errors import WireError
 
 FIRST_LUMP: Final = 4  # tokens a client takes at once at first; then twice as many each time, up to LUMP

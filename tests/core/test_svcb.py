@@ -164,7 +164,7 @@ def test_a_chain_that_leads_to_nothing_any_more_is_no_data():
 
 def test_no_record_left_is_an_answer_without_sections():
     _, before, answer = edited(f"{WWW} 1 . mandatory=ech {ECH}")
-    assert answer == wire.Answer(before.flags & ~wire.AD, (0, 0, 0), b"", (), 300, (), True, 0)
+    assert answer == wire.Answer(before.flags & ~wire.AD, (0, 1, 0), wire.soa(300), (6,), 300, (), True, 0)
 
 
 def test_marks_and_addresses_tell_of_what_is_left():

@@ -1,28 +1,13 @@
-"""Token buckets: what is earned with time, what is never more than a burst, and a table that does not grow."""
+"""The buckets of prefixes: a table that does not grow."""
 
 from __future__ import annotations
 
 from ipaddress import ip_address
 
 from filterd.core.policy import Limits
-from filterd.dns.buckets import SPARED, Bucket, Prefixes
+from filterd.dns.buckets import SPARED, Prefixes
 
 LIMITS = Limits(clients=20, prefix_queries_per_second=10, prefix_burst=100)
-
-
-def test_a_bucket_earns_with_time_and_holds_a_burst() -> None:
-    bucket = Bucket(0.0, 100.0)
-    assert bucket.fill(100.25, 10, 100) == 2.5
-    assert bucket.fill(100.5, 10, 100) == 5.0
-    assert bucket.fill(1000.0, 10, 100) == 100.0
-    assert bucket.fill(1000.0, 10, 50) == 50.0, "a lower limit holds at once"
-
-
-def test_fractions_are_not_lost_however_often_it_is_looked_at() -> None:
-    bucket = Bucket(0.0, 0.0)
-    for i in range(1, 1001):
-        bucket.fill(i / 1000, 10, 100)
-    assert abs(bucket.saved - 10) < 1e-6
 
 
 def test_prefixes_are_bounded_whatever_the_addresses() -> None:
