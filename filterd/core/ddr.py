@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Final
 
-from filterd.core import names, replies, wire
+from filterd.core import names, replies, svcparams, wire
 from filterd.core.policy import Encrypted
 from filterd.core.wire import Query
 
 TTL_S: Final = 300
 DISCOVERY: Final = "_dns.resolver.arpa"  # RFC 9462 section 4
-ALPN, PORT, IPV4HINT, IPV6HINT, DOHPATH = 1, 3, 4, 6, 7  # SvcParamKeys (RFC 9460 section 14.3.2, RFC 9461 section 5)
 
 
 class Ddr:
@@ -41,46 +40,33 @@ class Ddr:
     def reply(self, query: Query, key: bytes) -> bytes | None:
         """The whole reply to a question for one of these names; None for all others."""
         if key in self._discovery:
-            records = self._services if query.qtype == wire.SVCB else ()
+            found: Iterable[bytes] = self._services if query.qtype == wire.SVCB else ()
         elif key == self._name:
-            records = _addresses(query.qtype, self._ipv4, self._ipv6)
+            found = self._ipv4 if query.qtype == wire.A else self._ipv6 if query.qtype == wire.AAAA else ()
         else:
             return None
-        if records:
-            return replies.reply(query, wire.AA, (len(records), 0, 0), b"".join(records))
-        return replies.reply(query, wire.AA, (0, 1, 0), wire.soa(TTL_S))
-
-
-def _addresses(qtype: int, ipv4: list[bytes], ipv6: list[bytes]) -> tuple[bytes, ...]:
-    found = ipv4 if qtype == wire.A else ipv6 if qtype == wire.AAAA else []
-    return tuple(wire.record(qtype, TTL_S, packed) for packed in found)
+        return replies.records(query, TTL_S, found, wire.AA)
 
 
 def _services(encrypted: Encrypted) -> tuple[bytes, ...]:
-    """One SVCB record for each protocol and port; DNS over TLS first, which costs both sides less."""
+    """The data of one SVCB record for each protocol and port; DNS over TLS first, which costs both sides less."""
     target = names.wire_of_text(encrypted.name)
     path = encrypted.path.encode() + b"{?dns}"
     kinds = (
-        (encrypted.dot, _param(ALPN, _strings(b"dot")), b""),
-        (encrypted.doh, _param(ALPN, _strings(b"h2", b"http/1.1")), _param(DOHPATH, path)),
+        (encrypted.dot, (b"dot",), None),
+        (encrypted.doh, (b"h2", b"http/1.1"), path),
     )
     found = []
-    for priority, (listen, alpn, last) in enumerate(kinds, 1):
+    for priority, (listen, protocols, doh_path) in enumerate(kinds, 1):
         for port in sorted({_port(text) for text in listen}):
             ipv4, ipv6 = _packed(text for text in listen if _port(text) == port)
-            params = alpn + _param(PORT, port.to_bytes(2, "big"))
-            params += _param(IPV4HINT, b"".join(ipv4)) if ipv4 else b""
-            params += _param(IPV6HINT, b"".join(ipv6)) if ipv6 else b""
-            found.append(wire.record(wire.SVCB, TTL_S, priority.to_bytes(2, "big") + target + params + last))
+            alpn = b"".join(bytes((len(name),)) + name for name in protocols)
+            params = [(svcparams.ALPN, alpn), (svcparams.PORT, port.to_bytes(2, "big"))]
+            params += [(svcparams.IPV4HINT, b"".join(ipv4))] if ipv4 else []
+            params += [(svcparams.IPV6HINT, b"".join(ipv6))] if ipv6 else []
+            params += [(svcparams.DOHPATH, doh_path)] if doh_path is not None else []
+            found.append(svcparams.write(priority, target, params))
     return tuple(found)
-
-
-def _param(key: int, value: bytes) -> bytes:
-    return key.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value
-
-
-def _strings(*values: bytes) -> bytes:
-    return b"".join(bytes((len(value),)) + value for value in values)
 
 
 def _port(text: str) -> int:

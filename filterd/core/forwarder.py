@@ -134,7 +134,7 @@ class Forwarder(Asker):
         if asked.query.key.startswith(loops.KEY):
             mine = loops.address(self._secrets, asked.query.key)
             if mine is not None:
-                return self.made(asked, replies.addresses(asked.query, 0, (mine,)))
+                return self.made(asked, replies.records(asked.query, 0, (mine,)))
         asked.packet = b""  # not for the memo: most names that are asked once are not asked again soon
         exchange = self._pending.get(key)
         if exchange is not None:

@@ -74,7 +74,7 @@ class Replier:
             reply = replies.rewritten(query, safe.target, ttl_s, ())
         else:
             found = safe.ipv4 if query.qtype == wire.A else safe.ipv6 if query.qtype == wire.AAAA else ()
-            reply = replies.addresses(query, ttl_s, found)
+            reply = replies.records(query, ttl_s, found)
         return self.made(asked, reply)
 
     def blocked(self, asked: Asked, verdict: Verdict, answer: Answer | None, until: float, now: float) -> bytes:

@@ -116,12 +116,12 @@ def rewritten(query: Query, target: bytes, ttl_s: int, addresses: Iterable[bytes
     return reply(query, flags, (1, 1, 0), body + wire.soa(ttl_s, owner))
 
 
-def addresses(query: Query, ttl_s: int, found: Iterable[bytes], flags: int = 0) -> bytes:
-    """These addresses, of the type that was asked for; none is an answer without data."""
-    records = [wire.record(query.qtype, ttl_s, packed) for packed in found]
-    if not records:
-        return reply(query, flags, (0, 1, 0), wire.soa(ttl_s))
-    return reply(query, flags, (len(records), 0, 0), b"".join(records))
+def records(query: Query, ttl_s: int, found: Iterable[bytes], flags: int = 0, options: bytes = b"") -> bytes:
+    """A record of the type that was asked for with each of these data; none is an answer without data, with its SOA."""
+    body = [wire.record(query.qtype, ttl_s, data) for data in found]
+    if not body:
+        return reply(query, flags, (0, 1, 0), wire.soa(ttl_s), options)
+    return reply(query, flags, (len(body), 0, 0), b"".join(body), options)
 
 
 def stale(query: Query, answer: Answer, ttl_s: int) -> bytes:
@@ -194,7 +194,5 @@ class Synthetic:
         options: bytes,
         flags: int = 0,
     ) -> bytes:
-        records = special.address_records(query.qtype, ttl_s, ipv4, ipv6)
-        if records:
-            return reply(query, flags, (1, 0, 0), records, options)
-        return reply(query, flags, (0, 1, 0), wire.soa(ttl_s), options)
+        found = ipv4 if query.qtype == wire.A else ipv6 if query.qtype == wire.AAAA else None
+        return records(query, ttl_s, () if found is None else (found,), flags, options)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-from filterd.core import wire
 from filterd.core.names import head, text_of_key, wire_of_text
 
 TTL_S = 3600
@@ -72,12 +71,3 @@ def special(key: bytes) -> Special | None:
             return found
         at = key.rfind(b".", 0, at - 1) + 1
     return None
-
-
-def address_records(qtype: int, ttl_s: int, ipv4: bytes | None, ipv6: bytes | None) -> bytes:
-    """The A or AAAA record that `qtype` asks for; empty where there is none."""
-    if qtype == wire.A and ipv4 is not None:
-        return wire.record(wire.A, ttl_s, ipv4)
-    if qtype == wire.AAAA and ipv6 is not None:
-        return wire.record(wire.AAAA, ttl_s, ipv6)
-    return b""

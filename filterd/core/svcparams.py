@@ -13,9 +13,11 @@ from filterd.errors import WireError
 MANDATORY: Final = 0
 ALPN: Final = 1
 NO_DEFAULT_ALPN: Final = 2
+PORT: Final = 3
 IPV4HINT: Final = 4
 ECH: Final = 5  # RFC 9848
 IPV6HINT: Final = 6
+DOHPATH: Final = 7  # RFC 9461
 ADDRESS_BYTES: Final = {IPV4HINT: 4, IPV6HINT: 16}
 
 Params = list[tuple[int, bytes]]  # (SvcParamKey, SvcParamValue), keys ascending

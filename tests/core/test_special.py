@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterd.core import names, wire
-from filterd.core.special import HEADS, Special, address_records, special
+from filterd.core import names
+from filterd.core.special import HEADS, Special, special
 
 ZEROS = ".".join("0" * 32) + ".ip6.arpa"
 
@@ -74,18 +74,3 @@ def test_a_name_is_special_only_below_a_head(labels):
     key = names.key_of_text(".".join(labels))
     if special(key) is not None:
         assert names.head(key) in HEADS or key[: key.find(b".") + 1] in HEADS
-
-
-@pytest.mark.parametrize(
-    ("qtype", "ipv4", "ipv6", "size"),
-    [
-        pytest.param(wire.A, bytes(4), None, 16, id="A"),
-        pytest.param(wire.AAAA, None, bytes(16), 28, id="AAAA"),
-        pytest.param(wire.A, None, bytes(16), 0, id="A without IPv4"),
-        pytest.param(wire.AAAA, bytes(4), None, 0, id="AAAA without IPv6"),
-        pytest.param(wire.HTTPS, bytes(4), bytes(16), 0, id="HTTPS"),
-        pytest.param(wire.TXT, bytes(4), bytes(16), 0, id="TXT"),
-    ],
-)
-def test_an_address_answers_its_own_type_only(qtype, ipv4, ipv6, size):
-    assert len(address_records(qtype, 10, ipv4, ipv6)) == size
