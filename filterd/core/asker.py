@@ -1,6 +1,6 @@
 """Questions on their way upstream: which upstream, when another one, what counts as an answer, when to give up.
 
-The upper half of the forwarder's upstream side; `upstreams` knows how each of them is. Values in, values out: the
+`upstreams` knows how each of them is, `failures` what need not be asked. Values in, values out: the
 shell sends the exchanges it is given and comes back with packets and time-outs. Times are monotonic seconds;
 `noise(n)` gives n random bytes.
 """
@@ -15,11 +15,11 @@ from filterd.core import loops, replies, special, wire
 from filterd.core.budget import Budget
 from filterd.core.cache import AnswerCache, Entry
 from filterd.core.exchange import UDP, Asked, Exchange, exchange_for, probe_of
-from filterd.core.names import closest, key_of_wire, text_of_key, wire_of_text
+from filterd.core.failures import Failures
+from filterd.core.names import closest, key_of_wire
 from filterd.core.noise import Noise
-from filterd.core.policy import Upstream
 from filterd.core.replier import Replier
-from filterd.core.servers import Plan
+from filterd.core.servers import Plan, rerouted
 from filterd.core.snapshot import Snapshot
 from filterd.core.upstreams import NOBODY, Upstreams
 from filterd.core.wire import Answer
@@ -29,9 +29,6 @@ ATTEMPT_S: Final = 0.6  # then the next upstream is asked too
 ATTEMPTS: Final = 3  # upstream packets per question at most, not counting TCP after a truncated reply
 BUDGET_S: Final = 2.0  # no attempt begins that could end later than this after the first
 MAX_STRAYS: Final = 3  # packets with the right id and another question; then somebody is guessing, so go on over TCP
-FAILURE_S: Final = 1.0  # a failed question is not asked again so soon (RFC 9520 section 3.2), then twice as long...
-FAILURE_MAX_S: Final = 30.0
-MAX_FAILURES: Final = 4096
 MANY_CLIENTS: Final = 4096  # then those for whom nothing waits are left out
 # Reading an answer of 64 KiB takes milliseconds. Beyond this many bytes a second in such answers, they count as failed.
 HEAVY_BYTES: Final = 8192
@@ -56,7 +53,7 @@ class Asker(Replier):
         self._waiting: dict[bytes, int] = {}  # questions in them, by client
         self._due: deque[tuple[float, Exchange]] = deque()
         self._hedges: list[deque[tuple[float, Exchange]]] = []  # by the upstream asked first: each has its own delay
-        self._failures: dict[bytes, tuple[float, float]] = {}  # until when, and for how long
+        self._failures = Failures()
         self._noise = Noise(noise)
         self.heavy = Budget(HEAVY_PER_S)  # bytes of large answers
         self._plan_upstreams(plan)
@@ -73,7 +70,7 @@ class Asker(Replier):
             exchange.hedged = False
             exchange.done = exchange.done or not exchange.key
         self._failures.clear()
-        zones = _rerouted(self.plan, plan)
+        zones = rerouted(self.plan, plan)
         if zones:
             self.cache.drop(zones)
         self._plan_upstreams(plan)
@@ -120,8 +117,7 @@ class Asker(Replier):
         first = self.upstreams.first(route)
         if first is None or key in self._pending or len(self._pending) * 2 > self.limits.pending:
             return
-        failure = self._failures.get(key)
-        if failure is None or failure[0] <= now:
+        if not self._failures.holds(key, now):
             self.prefetched += 1
             self.extra.append(self._ask(key, first, now, route))
 
@@ -185,7 +181,7 @@ class Asker(Replier):
         if exchange.hedged and upstream != exchange.tried[0]:
             self.upstreams.overtaken(exchange.tried[0], exchange.since, now)
         if self._failures:
-            self._failures.pop(exchange.key, None)
+            self._failures.forget(exchange.key)
         ttl_s = self._lifetime(answer) if upstream != NOBODY else 0  # its zone may have another server by now
         entry = self.cache.put(exchange.key, answer, now, ttl_s) if ttl_s > 0 else Entry(answer, now, now, 0)
         sends = [(asked.reply_to, self.answered(asked, entry, now)) for asked in exchange.waiters]
@@ -263,12 +259,7 @@ class Asker(Replier):
 
     def _finally(self, exchange: Exchange, now: float) -> list[Send]:
         # Of what was asked ahead of time too: or every hit on a popular name would ask for it once more.
-        if len(self._failures) >= MAX_FAILURES:
-            self._failures.clear()
-        before = self._failures.get(exchange.key)
-        again = before is not None and now < before[0] + FAILURE_MAX_S  # else it may have been well meanwhile
-        pause_s = min(before[1] * 2, FAILURE_MAX_S) if before is not None and again else FAILURE_S
-        self._failures[exchange.key] = (now + pause_s, pause_s)
+        self._failures.note(exchange.key, now)
         waiters = self._close(exchange)
         return [(asked.reply_to, self._give_up(asked, exchange.key, now, exchange.route)) for asked in waiters]
 
@@ -410,16 +401,3 @@ class Asker(Replier):
         exchange.done = True
         self.upstreams.settled(exchange.tried)
         return []
-
-
-def _rerouted(before: Plan, after: Plan) -> tuple[bytes, ...]:
-    """The zones (wire names) that other servers are asked for now: what was said of them is another's word. Answers of
-    the servers for all other names stay, as they may be all there is in an outage.
-    """
-
-    def servers(of: Plan, zone: bytes) -> tuple[Upstream, ...] | None:
-        return tuple(of.servers[i] for i in of.routes[zone]) if zone in of.routes else None
-
-    zones = (before.routes.keys() | after.routes.keys()) - {b""}
-    changed = [text_of_key(zone).rstrip(".") for zone in zones if servers(before, zone) != servers(after, zone)]
-    return tuple(map(wire_of_text, changed))

@@ -148,14 +148,10 @@ class Forwarder(Asker):
         first = self.upstreams.first(route)
         if first is None or len(self._pending) >= self.limits.pending:
             return self._give_up(asked, key, now, route)
-        if self._failures:
-            failure = self._failures.get(key)
-            if failure is not None and failure[0] > now:
-                return self._give_up(asked, key, now, route)
-        waiting = self._waiting.get(asked.client, 0)
-        if waiting >= MAX_WAITING and not self._may_wait(asked.client):
+        if self._failures and self._failures.holds(key, now):
+            return self._give_up(asked, key, now, route)
+        if not self._may_wait(asked.client):
             return self._turned_away(asked, key, now, route)
-        self._waiting[asked.client] = waiting + 1
         exchange = self._ask(key, first, now, route)
         exchange.waiters.append(asked)
         return exchange

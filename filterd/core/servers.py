@@ -104,6 +104,19 @@ def plan(policy: Policy, instead: tuple[str, ...] = ()) -> Plan:
     return Plan(tuple(servers), routes, mixed)
 
 
+def rerouted(before: Plan, after: Plan) -> tuple[bytes, ...]:
+    """The zones (wire names) that other servers are asked for now: what was said of them is another's word. Answers of
+    the servers for all other names stay, as they may be all there is in an outage.
+    """
+
+    def servers(of: Plan, zone: bytes) -> tuple[Upstream, ...] | None:
+        return tuple(of.servers[i] for i in of.routes[zone]) if zone in of.routes else None
+
+    zones = (before.routes.keys() | after.routes.keys()) - {b""}
+    changed = [names.text_of_key(zone).rstrip(".") for zone in zones if servers(before, zone) != servers(after, zone)]
+    return tuple(map(names.wire_of_text, changed))
+
+
 def is_near(address: str) -> bool:
     """Whether an upstream is on this box or in a private network, where nobody off-path can send with its address."""
     parsed = ipaddress.ip_address(address)

@@ -111,7 +111,7 @@ class Upstreams:
 
     def hedge_after_s(self, index: int) -> float:
         """How long an answer may take before a second upstream is asked."""
-        return min(max(self.all[index].slow_s, HEDGE_MIN_S), HEDGE_MAX_S)
+        return self.all[index].slow_s
 
     def earn_hedge(self) -> None:
         """One more question that might be asked twice."""

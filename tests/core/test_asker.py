@@ -8,9 +8,10 @@ import os
 import pytest
 
 from filterd.core import loops
-from filterd.core.asker import ATTEMPT_S, FAILURE_MAX_S, FAILURE_S, MAX_STRAYS
+from filterd.core.asker import ATTEMPT_S, MAX_STRAYS
 from filterd.core.budget import Budget
 from filterd.core.exchange import Exchange
+from filterd.core.failures import FIRST_S, MAX_S
 from filterd.core.policy import Route, Upstream
 from filterd.core.servers import plan
 from filterd.core.upstreams import CHECK_S, HEDGE_MIN_S, PROBE_S
@@ -356,13 +357,13 @@ def fail(story: Story, name: str = "fails.example") -> object:
 
 def test_a_failure_is_remembered_longer_each_time_and_never_for_long():
     story = Story(upstreams=1)
-    pause_s = FAILURE_S
+    pause_s = FIRST_S
     for _ in range(10):
         fail(story)
         story.passes(pause_s - 0.1)
         assert rcode(story.ask(query("fails.example"))) == "SERVFAIL"
         story.passes(0.2)
-        pause_s = min(pause_s * 2, FAILURE_MAX_S)
+        pause_s = min(pause_s * 2, MAX_S)
 
 
 def test_an_answer_forgets_the_failures_before_it():
@@ -373,7 +374,7 @@ def test_an_answer_forgets_the_failures_before_it():
     story.cached(query("fails.example"), address(1))
     story.passes(100.0)
     fail(story)
-    story.passes(FAILURE_S + 0.1)
+    story.passes(FIRST_S + 0.1)
     assert isinstance(story.ask(query("fails.example")), Exchange)
 
 
@@ -432,7 +433,7 @@ def test_a_prefetch_that_fails_is_not_tried_again_at_every_hit():
         assert rcode(story.ask(query())) == "NOERROR"
         story.lose_prefetches()
     assert story.forwarder.prefetched == 1
-    story.passes(FAILURE_S + 0.1)
+    story.passes(FIRST_S + 0.1)
     story.ask(query())
     assert story.forwarder.prefetched == 2
 
