@@ -19,7 +19,11 @@ class NameSyntaxError(FilterdError):
 
 class ListError(FilterdError):
     """A whole blocklist that must not be used (HTML, binary, too many bad lines). Caught by `core.compiler` and
-    `store.build`, which leave it out and say why."""
+    `store.build`, which leave it out and say why, and by `update`. `why` is a value of `core.updates.Why`."""
+
+    def __init__(self, text: str, why: str = "format") -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class TableError(FilterdError):

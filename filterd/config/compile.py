@@ -17,7 +17,7 @@ from filterd.config.schema_local import Local
 from filterd.config.schema_people import Classes, Contacts, PlaceModel
 from filterd.config.schema_rules import FloorFile, NameEntry, Names, Profiles, RuleSet, Services, Tiers
 from filterd.config.schema_rules import Tier as TierModel
-from filterd.config.schema_school import LimitsModel, School
+from filterd.config.schema_school import LimitsModel, School, UpdateModel
 from filterd.config.schema_search import SafeSearch
 from filterd.config.schema_sources import SourceModel
 from filterd.core.policy import (
@@ -36,6 +36,7 @@ from filterd.core.policy import (
     Tier,
 )
 from filterd.core.source import Source
+from filterd.core.updates import UpdateSettings
 
 AUTO_WORKERS = 4
 CLIENTS_OF_PREFIX = 10  # a whole prefix may ask as much as so many clients at their limits, where nothing else is said
@@ -119,9 +120,16 @@ def to_source(model: SourceModel) -> Source:
         max_shrink=model.max_shrink,
         max_grow=model.max_grow,
         allow_http=model.allow_http,
+        allow_private=model.allow_private,
+        max_bytes=model.max_size,
         languages=tuple(model.languages),
         enabled=model.enabled,
     )
+
+
+def to_updates(model: UpdateModel) -> UpdateSettings:
+    """What school.yaml says about the nightly update."""
+    return UpdateSettings(model.keep, model.bundle, model.top_sites, model.stale_days)
 
 
 def _text(text: Bilingual) -> Text:

@@ -25,6 +25,7 @@ from filterd.config.schema_sources import Sources
 from filterd.config.yamltree import Tree
 from filterd.core.policy import Policy
 from filterd.core.source import Source
+from filterd.core.updates import UpdateSettings
 from filterd.errors import ConfigError, Problem
 
 POLICY_MODELS: dict[str, type[BaseModel]] = {
@@ -52,6 +53,7 @@ class Configuration:
     policy: Policy
     models: Models
     sources: tuple[Source, ...]
+    updates: UpdateSettings
     trees: Mapping[str, Tree]
 
 
@@ -74,7 +76,8 @@ def load_all(config_dir: Path) -> Configuration:
     stage = _Stage(config_dir, {})
     stage.read_sources()
     policy, models, checked = _policy(stage)
-    return Configuration(policy, models, _sources(checked), stage.trees)
+    updates = compiler.to_updates(models.school.update)
+    return Configuration(policy, models, _sources(checked), updates, stage.trees)
 
 
 def digest(config_dir: Path) -> str:

@@ -102,6 +102,19 @@ class LimitsModel(Strict):
     """A TCP connection that says nothing is closed after this (RFC 7766). Default: 10s."""
 
 
+class UpdateModel(Strict):
+    """The nightly update of the lists."""
+
+    keep: int = Field(default=3, ge=2, le=50)
+    """Generations of the table kept for `filterd lists rollback`. Default: 3."""
+    bundle: Line | None = None
+    """Where a district publishes its signed bundle; then lists are not fetched. Default: none."""
+    top_sites: Line | None = None
+    """A file of popular sites, one name or `rank,name` a line, for `filterd lists diff`. Default: none."""
+    stale_days: int = Field(default=90, ge=1, le=3650)
+    """A list whose content has not changed for so many days is reported. Default: 90."""
+
+
 class School(Strict):
     """The whole file."""
 
@@ -141,3 +154,5 @@ class School(Strict):
     """DNS over TLS and HTTPS for the school's devices. Default: null, off."""
     limits: LimitsModel = LimitsModel()
     """Bounds. Default: as each of its keys says."""
+    update: UpdateModel = UpdateModel()
+    """The nightly update. Default: as each of its keys says."""

@@ -46,6 +46,10 @@ class SourceModel(Strict):
     """Likewise for growing. Default: 25%."""
     allow_http: bool = False
     """Whether plain http: is accepted, for lists that have nothing else. Default: false."""
+    allow_private: bool = False
+    """Whether its host may have a private address, as a server inside the school has. Default: false."""
+    max_size: Annotated[int, between(units.size, "1KiB", "512MiB")] = 64 << 20
+    """A download with more bytes than this is broken off. Default: 64MiB."""
     languages: Annotated[list[Id], Emptiable] = Field(default_factory=list)
     """The languages of the sites it knows, such as vi. Default: none said."""
     enabled: bool = True

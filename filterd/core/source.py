@@ -24,5 +24,7 @@ class Source:
     max_shrink: float = 0.20
     max_grow: float = 0.25
     allow_http: bool = False
+    allow_private: bool = False  # its host may have a private address: a server inside the school or the district
+    max_bytes: int = 64 << 20  # of a download
     languages: tuple[str, ...] = ()
     enabled: bool = True
