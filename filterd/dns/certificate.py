@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from filterd.core.policy import Encrypted
+from filterd.store import files
 
 log = logging.getLogger("filterd.dns")
 
 DOT_PROTOCOLS: Final = ("dot",)  # ALPN, RFC 7858 as IANA registered it
 DOH_PROTOCOLS: Final = ("h2", "http/1.1")
+MAX_BYTES: Final = 1 << 20  # a certificate with all its chain has some 10 KB
 Stamp = list[list[int]]
 _NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME: dates are told apart here, with words
 _PARTIAL_CHAIN: Final = 0x80000  # X509_V_FLAG_PARTIAL_CHAIN: the certificate itself is what is trusted
@@ -38,9 +40,11 @@ def context(encrypted: Encrypted, protocols: tuple[str, ...]) -> ssl.SSLContext:
     certificate, key = paths(encrypted)
     for what, path in (("certificate", certificate), ("key", key)):
         try:
-            path.read_bytes()
+            files.read(path, MAX_BYTES, links=True)
         except OSError as error:
             raise ValueError(f"the {what} {path} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise ValueError(f"the {what} {error}") from None
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.options |= ssl.OP_NO_RENEGOTIATION

@@ -12,14 +12,13 @@ them is kept of a name.
 from __future__ import annotations
 
 import os
-import stat
 from binascii import crc32
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 
 from filterd.core.firstseen import CAPACITY, SECRET_BYTES, Register
-from filterd.store import atomic
+from filterd.store import atomic, files
 
 MAGIC = b"fltdseen\x01\0\0\0"
 MANY_BLOCKS = 500
@@ -58,7 +57,7 @@ def load(file: Path) -> Stored:
     """What is in the file. Raises OSError (FileNotFoundError for none), ValueError if it is not one, or damaged from
     its beginning.
     """
-    data = _read(file)
+    data = files.read(file, MAX_BYTES)
     register = _register(data)
     at, blocks = _START, 0
     while (end := _block_end(data, at)) is not None:
@@ -71,7 +70,7 @@ def load(file: Path) -> Stored:
 
 def secret_of(file: Path) -> bytes:
     """Which register is in a file, without reading all of it. Raises as `load`."""
-    return _register(_read(file, _START)).secret
+    return _register(files.read(file, MAX_BYTES, first=_START)).secret
 
 
 def append(file: Path, stored: Stored, entries: bytes) -> None:
@@ -114,17 +113,3 @@ def _register(data: bytes) -> Register:
     if magic != MAGIC or order != _ORDER:
         raise ValueError("it is of another version or machine")
     return Register(secret, started)
-
-
-def _read(file: Path, limit: int = MAX_BYTES) -> bytes:
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_BYTES:
-            raise ValueError("it is no file of such a register")
-        data = b""
-        while len(data) < limit and (more := os.read(descriptor, limit - len(data))):
-            data += more
-    finally:
-        os.close(descriptor)
-    return data

@@ -9,13 +9,12 @@ never waiting for somebody to write into a pipe.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from filterd.core import lease_files
 from filterd.core.lease_files import Lease
+from filterd.store import files
 
 MAX_BYTES = 4 << 20
 _OLDER = (".completed",), (".2", ".1")  # what Kea reads before the file itself: the first set of which a file exists
@@ -45,20 +44,9 @@ def _generations(path: str) -> list[bytes]:
 
 def _read(path: str) -> bytes | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        return files.read(Path(path), MAX_BYTES)
     except FileNotFoundError:
         return None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError(f"{path} is not a regular file")
-        data = b""
-        while len(data) <= MAX_BYTES and (more := os.read(descriptor, MAX_BYTES + 1)):
-            data += more
-    finally:
-        os.close(descriptor)
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_BYTES >> 20} MiB")
-    return data
 
 
 def _look(path: str) -> object:

@@ -10,7 +10,6 @@ import bz2
 import gzip
 import lzma
 import os
-import stat
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from filterd.errors import ListError
+from filterd.store import files
 
 CHUNK_BYTES = 1 << 18
 MAX_FILE_BYTES = 1 << 29
@@ -46,16 +46,11 @@ class Tree(Protocol):
 def open_regular(path: Path) -> int:
     """A descriptor of a regular file of sane size, never a link, device or pipe. Raises ListError."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return files.open_regular(path, MAX_FILE_BYTES)
     except OSError as error:
         raise ListError(f"{path} cannot be opened: {error.strerror}") from None
-    found = os.fstat(handle)
-    if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_FILE_BYTES:
-        return handle
-    os.close(handle)
-    if stat.S_ISREG(found.st_mode):
-        raise ListError(f"{path} has {found.st_size >> 20} MiB; at most {MAX_FILE_BYTES >> 20} MiB are read")
-    raise ListError(f"{path} is not a regular file")
+    except ValueError as error:
+        raise ListError(str(error)) from None
 
 
 def chunks_of(handle: int) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import os
 import ssl
 import subprocess
 import time
@@ -31,6 +32,12 @@ def test_a_good_one_says_what_it_is_for(authority: Authority) -> None:
     assert found.not_after == pytest.approx(time.time() + 30 * 86400, abs=60)
 
 
+def test_files_may_be_links_to_the_newest_as_acme_clients_make_them(authority: Authority) -> None:
+    for path in (authority.certificate, authority.key):
+        path.symlink_to(path.rename(path.with_suffix(".1")))
+    assert certificate.inspect(authority.encrypted()).names == (NAME,)
+
+
 @pytest.mark.parametrize("protocols", [DOT_PROTOCOLS, DOH_PROTOCOLS])
 def test_nothing_older_than_tls_1_2_is_spoken(authority: Authority, protocols: tuple[str, ...]) -> None:
     context = certificate.context(authority.encrypted(), protocols)
@@ -55,7 +62,9 @@ def locked_key(authority: Authority) -> None:
 BAD: dict[str, tuple[Callable[[Authority], object], str]] = {
     "no-certificate": (lambda a: a.certificate.unlink(), r"the certificate .*cert\.pem cannot be read: No such file"),
     "no-key": (lambda a: a.key.unlink(), r"the key .*key\.pem cannot be read: No such file"),
-    "a-directory": (lambda a: (a.key.unlink(), a.key.mkdir()), r"the key .* cannot be read: Is a directory"),
+    "a-directory": (lambda a: (a.key.unlink(), a.key.mkdir()), "the key .* is not a regular file"),
+    "a-pipe": (lambda a: (a.key.unlink(), os.mkfifo(a.key)), "the key .* is not a regular file"),
+    "endless": (lambda a: (a.key.unlink(), a.key.symlink_to("/dev/zero")), "the key .* is not a regular file"),
     "another-key": (other_key, r"the key .* is not the key of the certificate .*cert\.pem"),
     "empty": (lambda a: a.certificate.write_bytes(b""), "are not a PEM certificate and its key"),
     "cut": (lambda a: a.key.write_bytes(a.key.read_bytes()[:60]), "are not a PEM certificate and its key"),
