@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-HEADER_BYTES: Final = 12
-PADDING: Final = 12  # the EDNS option of RFC 7830
+from filterd.core.stream_options import PADDING_OPTION
+from filterd.core.wire import HEADER_BYTES
+
 BLOCK: Final = 128  # queries are padded to a multiple of it (RFC 8467 section 4.1)
 OPTION_BYTES: Final = 4
 AGAIN: Final = b""
@@ -49,7 +50,7 @@ class Framing(Protocol):
 def _pad(length: int) -> bytes:
     """What stands in place of an empty OPT's RDLENGTH so that a message of so many bytes fills its block."""
     padding = -(length + OPTION_BYTES) % BLOCK
-    head = (OPTION_BYTES + padding, PADDING, padding)
+    head = (OPTION_BYTES + padding, PADDING_OPTION, padding)
     return b"".join(number.to_bytes(2, "big") for number in head) + bytes(padding)
 
 
