@@ -129,6 +129,22 @@ hosts: {}
 records: []
 leases: null
 """,
+    "policies/probes.yaml": """\
+must_resolve:
+  - id: ministry
+    name: {vi: Bộ Giáo dục, en: Ministry of Education}
+    names: [moet.gov.vn]
+  - id: talk
+    name: {vi: Trao đổi, en: Talk}
+    names: [zalo.example]
+    unless: [games]
+must_block:
+  - {category: adult, names: [adult.example]}
+quality:
+  - id: schools
+    name: {vi: Trường học, en: Schools}
+    names: [truong.example, www.truong.example]
+""",
     "blocklists/sources.yaml": """\
 sources:
   - id: adult-curated

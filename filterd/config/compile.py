@@ -15,6 +15,7 @@ from filterd.config import compile_dns, compile_local, compile_search
 from filterd.config.schema import Bilingual, Observed
 from filterd.config.schema_local import Local
 from filterd.config.schema_people import Classes, Contacts, PlaceModel
+from filterd.config.schema_probes import Probes
 from filterd.config.schema_rules import FloorFile, NameEntry, Names, Profiles, RuleSet, Services, Tiers
 from filterd.config.schema_rules import Tier as TierModel
 from filterd.config.schema_school import LimitsModel, School, UpdateModel
@@ -56,6 +57,7 @@ class Models:
     contacts: Contacts
     safesearch: SafeSearch
     local: Local
+    probes: Probes
 
 
 def to_policy(models: Models, digest: str, cpus: int, config_dir: Path) -> Policy:

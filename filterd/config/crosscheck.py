@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from filterd.config import crosscheck_dns, crosscheck_local, crosscheck_search, problems, units
+from filterd.config import crosscheck_dns, crosscheck_local, crosscheck_probes, crosscheck_search, problems, units
 from filterd.config.across import Report, Trees, find, strings
 from filterd.config.yamltree import Path
 from filterd.errors import Problem
@@ -26,6 +26,7 @@ DEFINED: dict[str, tuple[tuple[str, str], ...]] = {
     "contact": (("contacts.yaml", "contacts.*.id"),),
     "slot": (("floor.yaml", "slots.*.id"),),
     "source": (("sources.yaml", "sources.*.id"),),
+    "group of probes": (("probes.yaml", "must_resolve.*.id"), ("probes.yaml", "quality.*.id")),
 }
 
 # What names ids: the file, where in it, and what must be there.
@@ -54,6 +55,8 @@ REFERENCES: tuple[tuple[str, str, str], ...] = (
     ("safesearch.yaml", "without_safe_mode.category", "category"),
     ("school.yaml", "newly_seen.category", "category"),
     ("local.yaml", "leases.tiers.*", "tier"),
+    ("probes.yaml", "must_resolve.*.unless.*", "category"),
+    ("probes.yaml", "must_block.*.category", "category"),
 )
 
 
@@ -66,7 +69,7 @@ def check(trees: Trees, folders: Mapping[str, str]) -> list[Problem]:
 
     for rule in (_references, _duplicates, _subnets, _interfaces, _observe, _floor, _profiles, _gateway, _http):
         rule(trees, report)
-    for part in (crosscheck_dns, crosscheck_local, crosscheck_search):
+    for part in (crosscheck_dns, crosscheck_local, crosscheck_search, crosscheck_probes):
         part.check(trees, report)
     return found
 

@@ -14,16 +14,18 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from filterd.config import compile as compiler
-from filterd.config import crosscheck, files, problems, yamltree
+from filterd.config import compile_probes, crosscheck, files, problems, yamltree
 from filterd.config.compile import Models
 from filterd.config.schema_local import Local
 from filterd.config.schema_people import Classes, Contacts
+from filterd.config.schema_probes import Probes as ProbesFile
 from filterd.config.schema_rules import FloorFile, Names, Profiles, Services, Tiers
 from filterd.config.schema_school import School
 from filterd.config.schema_search import SafeSearch
 from filterd.config.schema_sources import Sources
 from filterd.config.yamltree import Tree
 from filterd.core.policy import Policy
+from filterd.core.probes import Probes
 from filterd.core.source import Source
 from filterd.core.updates import UpdateSettings
 from filterd.errors import ConfigError, Problem
@@ -39,10 +41,10 @@ POLICY_MODELS: dict[str, type[BaseModel]] = {
     "contacts.yaml": Contacts,
     "safesearch.yaml": SafeSearch,
     "local.yaml": Local,
+    "probes.yaml": ProbesFile,
 }
-OPTIONAL = frozenset(
-    {"safesearch.yaml", "local.yaml"}
-)  # a directory without them says what their models say by default
+# A directory without these says what their models say by default.
+OPTIONAL = frozenset({"safesearch.yaml", "local.yaml", "probes.yaml"})
 DEFAULT_STATE_DIR = "var"
 
 
@@ -54,6 +56,7 @@ class Configuration:
     models: Models
     sources: tuple[Source, ...]
     updates: UpdateSettings
+    probes: Probes
     trees: Mapping[str, Tree]
 
 
@@ -76,8 +79,11 @@ def load_all(config_dir: Path) -> Configuration:
     stage = _Stage(config_dir, {})
     stage.read_sources()
     policy, models, checked = _policy(stage)
+    sources = _sources(checked)
     updates = compiler.to_updates(models.school.update)
-    return Configuration(policy, models, _sources(checked), updates, stage.trees)
+    contacts = (name for contact in models.contacts.contacts for name in contact.names)
+    probes = compile_probes.probes(models.probes, policy, contacts, sources)
+    return Configuration(policy, models, sources, updates, probes, stage.trees)
 
 
 def digest(config_dir: Path) -> str:
