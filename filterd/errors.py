@@ -30,6 +30,20 @@ class TableError(FilterdError):
     """A table that is missing, truncated or altered. Caught by `live`, which keeps the previous generation."""
 
 
+class TrustError(FilterdError):
+    """A key, or a signed file, that must not be believed: unknown, forged, older, expired, damaged. Caught by
+    `store.keys`, `update.district` and `cli.lists_bundles`, which keep what is in force. `why`: of `core.updates.Why`
+    where it is about a bundle."""
+
+    def __init__(self, text: str, why: str = "signature") -> None:
+        super().__init__(text)
+        self.why = why
+
+
+class BusyError(FilterdError):
+    """Another process is writing the lists. Caught by `cli`, which says so and ends; nothing was changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake in the configuration: where, what was seen and what was expected."""

@@ -7,11 +7,17 @@ the new one. Readers need no lock: they see one content or the other.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+_FROM = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS)
 
 
 def write(path: Path, data: bytes, mode: int = 0o640) -> None:
@@ -31,6 +37,41 @@ def write(path: Path, data: bytes, mode: int = 0o640) -> None:
     sync_folder(path.parent)
 
 
+def link(source: Path, path: Path, mode: int = 0o640) -> None:
+    """Give a finished file a second name, in place of what `path` was: bytes on disk first, then the name.
+
+    The bytes are shared by a hard link, or copied where the file system has none. `source` is never a symbolic link.
+    Raises OSError; `path` then is what it was.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        _second_name(source, beside, mode)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)  # a rename between two names of the same file does nothing
+    sync_folder(path.parent)
+
+
+def _second_name(source: Path, beside: Path, mode: int) -> None:
+    with open(os.open(source, _FROM), "rb") as file:  # noqa: PTH123 - Path.open would follow a link
+        try:
+            os.link(source, beside, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            with beside.open("xb") as target:
+                shutil.copyfileobj(file, target)
+                target.flush()
+                _finish(target.fileno(), mode)
+        else:
+            _finish(file.fileno(), mode)
+
+
+def _finish(descriptor: int, mode: int) -> None:
+    os.fchmod(descriptor, mode)
+    os.fsync(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames inside a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -41,13 +82,16 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock against other processes, waiting for whoever holds it: a lock file, made if needed, or a folder."""
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Hold a lock against other processes: a lock file, made if needed and never a link, or a folder.
+
+    Waits for whoever holds it; without `wait` raises BlockingIOError then. Raises OSError.
+    """
     folder = path.is_dir()  # a folder can be locked itself, where a lock file would be in people's way
-    flags = os.O_RDONLY | os.O_DIRECTORY if folder else os.O_RDWR | os.O_CREAT
+    flags = os.O_RDONLY | os.O_DIRECTORY if folder else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o640)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(descriptor)

@@ -1,66 +1,151 @@
 """From the copies on disk to a published table: what `lists build` and the nightly update both do.
 
-A list that must not be used never stops the others; what went missing since the last generation is said by name.
+A list that must not be used never stops the others; what went missing since the last generation is said by name. The
+update compiles its downloads in place of the last good copies, has the table probed in memory, and publishes it then.
 Nothing is fetched and nothing is printed here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from filterd.core.compiler import Compiled, Input, compile_table
 from filterd.core.source import Source
-from filterd.core.table import TableSource
+from filterd.core.table import Table, TableSource
 from filterd.errors import ListError, TableError
-from filterd.store import lists, suffixes, tables
+from filterd.store import identity, lists, suffixes, tables
+
+_NOTHING: Mapping[str, Path] = {}
 
 
 @dataclass(slots=True)
 class Built:
-    """The outcome. `generation` is None when no list was usable: then nothing was published and nothing changed."""
+    """A table and what became of every list. `generation` is None until it is published; `fingerprint` says what the
+    table is made of.
+    """
 
+    compiled: Compiled
+    fingerprint: str
     generation: str | None = None
-    compiled: Compiled | None = None
     no_copy: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)  # source id to reason
     lost: list[str] = field(default_factory=list)  # in the generation before, not in this one, and still wanted
 
+    @property
+    def has_sources(self) -> bool:
+        """Whether any list was usable: without one there is nothing to publish."""
+        return bool(self.compiled.sources)
 
-def build(sources: Iterable[Source], blocklists: Path, state_dir: Path, now: int) -> Built:
-    """Compile every enabled source that has a copy and publish the table. `now` is Unix seconds.
+
+def build(sources: Iterable[Source], blocklists: Path, state_dir: Path, now: int, keep: int = tables.KEEP) -> Built:
+    """Compile every enabled source that has a copy and publish the table, if any was usable. `now` is Unix seconds.
 
     Raises TableError when the table cannot be written, ListError when a list changed meanwhile; nothing changes then.
     """
-    wanted = [source for source in sources if source.enabled]
-    before = _sources_in_force(state_dir)
-    built = Built()
-    with lists.Shelf() as shelf:
-        inputs = []
-        for source in wanted:
-            taken = _take(shelf, source, blocklists, state_dir, built)
-            if taken is not None:
-                inputs.append(taken)
-        built.compiled = compile_table(shelf.in_reading_order(inputs), suffixes.load())
-    built.refused.update(built.compiled.refused)
-    built.compiled.refused = built.refused
-    used = {source.id for source in built.compiled.sources}
-    built.lost = [source.id for source in wanted if source.id in before and source.id not in used]
-    if used:
-        built.generation = tables.publish(state_dir, built.compiled, now)
+    built = compile_lists(sources, blocklists, state_dir)
+    if built.has_sources:
+        publish(state_dir, built, now, keep)
     return built
 
 
-def _take(shelf: lists.Shelf, source: Source, blocklists: Path, state_dir: Path, built: Built) -> Input | None:
+def compile_lists(
+    sources: Iterable[Source], blocklists: Path, state_dir: Path, staged: Mapping[str, Path] = _NOTHING
+) -> Built:
+    """Compile every enabled source that has a copy; nothing is published. `staged`: source id to the file to take in
+    place of its copy.
+
+    Raises ListError when a list changed meanwhile.
+    """
+    wanted = [source for source in sources if source.enabled]
+    made_of = fingerprint(wanted, blocklists, state_dir, staged)  # before it is read: what changes later is seen then
+    before = _sources_in_force(state_dir)
+    no_copy: list[str] = []
+    refused: dict[str, str] = {}
+    with lists.Shelf() as shelf:
+        inputs = []
+        for source in wanted:
+            try:
+                taken = _take(shelf, source, blocklists, state_dir, staged)
+            except ListError as error:
+                refused[source.id] = str(error)
+                continue
+            if taken is None:
+                no_copy.append(source.id)
+            else:
+                inputs.append(taken)
+        compiled = compile_table(shelf.in_reading_order(inputs), suffixes.load())
+    compiled.refused = refused = {**refused, **compiled.refused}
+    used = {source.id for source in compiled.sources}
+    lost = [source.id for source in wanted if source.id in before and source.id not in used]
+    return Built(compiled, made_of, no_copy=no_copy, refused=refused, lost=lost)
+
+
+def publish(state_dir: Path, built: Built, now: int, keep: int = tables.KEEP) -> str:
+    """Put a compiled table in force; gives its generation. Raises TableError; nothing changes then."""
+    built.generation = tables.publish(state_dir, built.compiled, now, keep, built.fingerprint)
+    return built.generation
+
+
+def table_of(built: Built) -> Table:
+    """The table as it would be in force, in memory: to probe before anyone uses it."""
+    found = built.compiled
+    return Table(
+        found.trie,
+        found.ids,
+        found.sets,
+        found.sources,
+        generation="",
+        built_at=0,
+        names=found.names,
+        bounds=found.bounds,
+    )
+
+
+def fingerprint(
+    sources: Iterable[Source], blocklists: Path, state_dir: Path, staged: Mapping[str, Path] = _NOTHING
+) -> str:
+    """A hash of everything a table of these sources would be made of: their settings, and the bytes of each copy.
+
+    Compare it with `fingerprint_in_force`: the same means that a build would change nothing.
+    """
+    known = identity.Identities()
+    return known.of_all((each, _locate(each, blocklists, state_dir, staged)) for each in sources if each.enabled)
+
+
+def fingerprint_in_force(state_dir: Path) -> str | None:
+    """That of the table in force; None without one, or where it is damaged or was not compiled here."""
+    generation = tables.current(state_dir)
+    if generation is None:
+        return None
     try:
-        copy = lists.locate(source, blocklists, state_dir)
-        if copy is not None:
-            return shelf.take(copy)
-        built.no_copy.append(source.id)
+        tables.verify(state_dir, generation)
+        return tables.fingerprint_of(state_dir, generation) or None
+    except (TableError, OSError):
+        return None
+
+
+def _locate(source: Source, blocklists: Path, state_dir: Path, staged: Mapping[str, Path]) -> identity.Located:
+    """The copy to read, None without one, or why it cannot be."""
+    try:
+        if source.id in staged:
+            return lists.staged_copy(source, staged[source.id])
+        return lists.locate(source, blocklists, state_dir)
+    except OSError as error:
+        return ListError(f"{source.id} cannot be read: {error.strerror or error}")
     except ListError as error:
-        built.refused[source.id] = str(error)
-    return None
+        return error
+
+
+def _take(
+    shelf: lists.Shelf, source: Source, blocklists: Path, state_dir: Path, staged: Mapping[str, Path]
+) -> Input | None:
+    """What the compiler reads of a source, None without a copy. Raises ListError."""
+    found = _locate(source, blocklists, state_dir, staged)
+    if isinstance(found, ListError):
+        raise found
+    return None if found is None else shelf.take(found)
 
 
 def _sources_in_force(state_dir: Path) -> dict[str, TableSource]:
