@@ -8,7 +8,6 @@ and goes on if the parent falls silent. It ends when the parent's end of the cha
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any
 
 from filterd.core.exchange import TCP
 from filterd.core.firstseen import FirstSeen
@@ -32,6 +31,7 @@ from filterd.dns.channel import Channel, receive_one
 from filterd.dns.clients import Clients
 from filterd.dns.desk import Desk
 from filterd.dns.encrypted import EncryptedServer
+from filterd.dns.garbage import Collector
 from filterd.dns.hot import HotSelector
 from filterd.dns.sockets import TCP_BACKLOG
 from filterd.dns.streams import HTTPS, TLS, Streams
@@ -44,9 +44,6 @@ from filterd.live import snapshots
 from filterd.live.firstseen import day_of, open_seen
 
 log = logging.getLogger("filterd.dns")
-
-COLLECT_S: Final = 900
-COLLECT_OBJECTS: Final = 50_000  # 7,000 TCP connections, some 7 MB; questions at a full cache make none
 
 
 class Worker:
@@ -69,7 +66,7 @@ class Worker:
         self._encrypted.use(snapshot.policy.encrypted, orders.get("certificate"))
         self.udp: list[UdpListener] = []
         self.stopped = asyncio.Event()
-        self._seconds = 0
+        self.garbage = Collector()
         self._tallies = Tallies()
         self._channel: Channel | None = None
 
@@ -154,9 +151,7 @@ class Worker:
         """Once a second: sweep what is old, follow the timetable's clock, report."""
         self._loop.call_later(1.0, self._second)
         now = monotonic()
-        self._seconds += 1
-        if self._seconds % COLLECT_S == 0 or gc.get_count()[0] > COLLECT_OBJECTS:
-            gc.collect()
+        self.garbage.second()
         self.tcp.sweep(now)
         self.upstreams.sweep()
         snapshot = self.forwarder.snapshot
@@ -196,11 +191,7 @@ async def serve(hot: HotSelector, assignment: dict[str, Any], control: socket.so
     loop.add_signal_handler(signal.SIGTERM, worker.stopped.set)
     await worker.listen(assignment)
     await worker.talk(control)
-    # Questions make no circles, and looking for them was a good part of every miss; TCP connections do, in asyncio.
-    # `_second` looks when many objects have come up (docs/decisions/0014); what is there by now lives on.
-    gc.collect()
-    gc.freeze()
-    gc.disable()
+    worker.garbage.take_over()
     await worker.stopped.wait()
 
 
