@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from filterd.core.rules import pages
+from filterd.core.updates import Why
 from filterd.errors import ListError
 from filterd.store import files
 
@@ -25,6 +27,7 @@ MAX_TREE_BYTES = 1 << 32
 MAX_MEMBERS = 50_000
 MAX_READ_BYTES = 1 << 20  # what tarfile may take into memory at once: long names and extended headers
 _MAX_HOPS = 8
+_HEAD_BYTES = 4096  # a page in place of the archive shows itself in fewer
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError)
 
 
@@ -48,9 +51,10 @@ def open_regular(path: Path) -> int:
     try:
         return files.open_regular(path, MAX_FILE_BYTES)
     except OSError as error:
-        raise ListError(f"{path} cannot be opened: {error.strerror}") from None
+        why = Why.MISSING if isinstance(error, FileNotFoundError) else Why.DISK
+        raise ListError(f"{path} cannot be opened: {error.strerror}", why) from None
     except ValueError as error:
-        raise ListError(str(error)) from None
+        raise ListError(str(error), Why.TOO_LARGE if path.is_file() else Why.DISK) from None
 
 
 def chunks_of(handle: int) -> Iterator[bytes]:
@@ -101,8 +105,10 @@ class TarTree:
             self._index()
             self._check_to_the_end()
         except _BROKEN as error:
+            head = os.pread(self._file.fileno(), _HEAD_BYTES, 0)
             self._file.close()
-            raise ListError(f"{path} is no sound archive: {error or type(error).__name__}") from None
+            pages.refuse(head)
+            raise ListError(f"{path} is no sound archive: {error or type(error).__name__}", Why.ARCHIVE) from None
         except ListError:
             self._file.close()
             raise
@@ -112,7 +118,7 @@ class TarTree:
         for count, member in enumerate(self._tar, 1):
             total += member.size
             if count > MAX_MEMBERS or total > MAX_TREE_BYTES or member.size > MAX_FILE_BYTES:
-                raise ListError(f"{self._path} unpacks to more than a list archive would")
+                raise ListError(f"{self._path} unpacks to more than a list archive would", Why.TOO_LARGE)
             name = _inside("", member.name)
             if name is None:
                 continue
@@ -129,7 +135,7 @@ class TarTree:
         for _ in range(MAX_TREE_BYTES // CHUNK_BYTES):
             if not self._tar.fileobj.read(CHUNK_BYTES):
                 return
-        raise ListError(f"{self._path} unpacks to more than a list archive would")
+        raise ListError(f"{self._path} unpacks to more than a list archive would", Why.TOO_LARGE)
 
     def find(self, wanted: str) -> str | None:
         names = [*self._files, *self._links]
@@ -141,7 +147,7 @@ class TarTree:
             while file is not None and (chunk := file.read(CHUNK_BYTES)):
                 yield chunk
         except _BROKEN as error:
-            raise ListError(f"{self._path} is damaged: {error or type(error).__name__}") from None
+            raise ListError(f"{self._path} is damaged: {error or type(error).__name__}", Why.ARCHIVE) from None
 
     def position(self, path: str) -> int:
         return self._files[path].offset_data

@@ -31,10 +31,10 @@ def test_equal_sets_are_stored_once() -> None:
 
 def test_a_list_that_is_refused_costs_the_others_nothing() -> None:
     built = compiled(
-        ("domains", "games", "a.com\n"), ("domains", "ads", "b.com\n<html>\n"), ("domains", "chat", "c.com")
+        ("domains", "games", "a.com\n"), ("domains", "ads", "b.com\n<<<<<<< ours\n"), ("domains", "chat", "c.com")
     )
     assert [s.id for s in built.sources] == ["list-0", "list-2"]
-    assert "line 2 is HTML" in built.refused["list-1"]
+    assert "line 2 is a mark of a merge" in built.refused["list-1"]
     assert built.reports["list-1"].refused
     assert built.names == 2
 

@@ -11,6 +11,8 @@ from collections import Counter
 
 from filterd.core.rules import adblock, cidr, dnsmasq, domains, hosts, rpz, unbound, v2fly
 from filterd.core.rules.model import Format
+from filterd.core.rules.report import shown
+from filterd.core.updates import Why
 from filterd.errors import ListError
 
 UT1 = Format("ut1", domains.FORMAT.reader, comments=domains.FORMAT.comments, around=domains.FORMAT.around)
@@ -93,6 +95,6 @@ def format_of(declared: str, head: bytes) -> Format:
     if name is None:
         first = next((line for line in head.splitlines() if _vote(line.strip().lower())), b"")
         if not first:
-            raise ListError("has no entries: blank lines and comments only")
-        raise ListError(f"is in no format known here; it begins with {first[:60].decode('utf-8', 'replace')!r}")
+            raise ListError("has no entries: blank lines and comments only", Why.EMPTY)
+        raise ListError(f"is in no format known here; it begins with {shown(first[:60])!r}", Why.FORMAT)
     return FORMATS[name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 
+from filterd.core.updates import Why
 from filterd.errors import ListError
 
 MAX_LINE_BYTES = 65_536  # hosts files exist with hundreds of names a line; nothing honest is longer than this
@@ -43,7 +44,7 @@ def head_and_all(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
     head = b"".join(parts).removeprefix(_BOM)
     for magic, what in _MAGIC.items():
         if head.startswith(magic):
-            raise ListError(f"is {what}, not a text list")
+            raise ListError(f"is {what}, not a text list", Why.BINARY)
     return head[:HEAD_BYTES], itertools.chain([head], source)
 
 
@@ -53,7 +54,7 @@ def batches(chunks: Iterable[bytes], file: str = "") -> Iterator[Batch]:
     rest = b""
     for chunk in chunks:
         if b"\0" in chunk:
-            raise ListError(f"is binary: a NUL byte after line {number}")
+            raise ListError(f"is binary: a NUL byte after line {number}", Why.BINARY)
         cut = chunk.rfind(b"\n") + 1
         if cut:
             lines = (rest + chunk[:cut]).splitlines()
@@ -63,6 +64,7 @@ def batches(chunks: Iterable[bytes], file: str = "") -> Iterator[Batch]:
         else:
             rest += chunk
         if len(rest) > MAX_LINE_BYTES:
-            raise ListError(f"has a line of more than {MAX_LINE_BYTES} bytes after line {number}: no text list")
+            text = f"has a line of more than {MAX_LINE_BYTES} bytes after line {number}: no text list"
+            raise ListError(text, Why.BINARY)
     if rest:
         yield file, number, rest.splitlines()

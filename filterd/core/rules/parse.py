@@ -1,13 +1,14 @@
 """One list, from chunks of bytes to rules, in one pass and bounded memory: the only entrance to the formats.
 
 The bytes are a stranger's: whatever they are, the outcome is rules with a report, or ListError for the whole list.
+`count` is for those who only want the report: the same one, in half the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from filterd.core.rules import lines, v2fly
+from filterd.core.rules import lines, pages, plain, v2fly
 from filterd.core.rules.formats import detect, format_of
 from filterd.core.rules.keys import key_maker, quick_key_maker
 from filterd.core.rules.model import (
@@ -37,17 +38,58 @@ def parse(
     return _rules(chunks, source, suffixes, include, report), report
 
 
+def count(chunks: Iterable[bytes], source: Source, suffixes: Suffixes, include: Include | None = None) -> Report:
+    """The report that `parse` would give in the end. Raises ListError as that does."""
+    report = Report(source.id)
+    head, form, batches = _opened(chunks, source, include)
+    report.format = form.name
+    if form.around is not None and form.name != "v2fly":  # whose lines may come from many files
+        batches = plain.others(batches, form, suffixes, report)
+    for _ in _read(batches, form, source, suffixes, report):
+        pass
+    report.finish(source.min_entries, lambda: detect(head))
+    return report
+
+
+def located(
+    chunks: Iterable[bytes], source: Source, suffixes: Suffixes, include: Include | None = None
+) -> Iterator[tuple[Rule, str, bytes]]:
+    """Every rule with where its line is, "12" or "data/tiktok:12" inside an archive, and the line. For people, who
+    look for one: slower than `parse`. Raises ListError where the list cannot be read on.
+    """
+    at, line = "", b""
+
+    def one_by_one(batches: Iterable[lines.Batch]) -> Iterator[lines.Batch]:
+        nonlocal at, line
+        for file, number, batch in batches:
+            for offset, each in enumerate(batch):
+                at, line = f"{file}:{number + offset + 1}" if file else str(number + offset + 1), each
+                yield file, number + offset, [each]
+
+    _, form, batches = _opened(chunks, source, include)
+    for rule in _read(one_by_one(batches), form, source, suffixes, Report(source.id)):
+        yield rule, at, line
+
+
 def _rules(
     chunks: Iterable[bytes], source: Source, suffixes: Suffixes, include: Include | None, report: Report
 ) -> Iterator[Rule]:
-    head, chunks = lines.head_and_all(chunks)
-    form = format_of(source.format, head)
+    head, form, batches = _opened(chunks, source, include)
     report.format = form.name
+    yield from _read(batches, form, source, suffixes, report)
+    report.finish(source.min_entries, lambda: detect(head))
+
+
+def _opened(
+    chunks: Iterable[bytes], source: Source, include: Include | None
+) -> tuple[bytes, Format, Iterator[lines.Batch]]:
+    head, chunks = lines.head_and_all(chunks)
+    pages.refuse(head)
+    form = format_of(source.format, head)
     batches = lines.batches(chunks)
     if include is not None and form.name == "v2fly":
         batches = v2fly.expand(batches, include)
-    yield from _read(batches, form, source, suffixes, report)
-    report.finish(source.min_entries, lambda: detect(head))
+    return head, form, batches
 
 
 def _read(

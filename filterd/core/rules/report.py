@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from filterd.core.rules.model import COVERS_MASK, EXACT, EXCEPTION, IGNORED, Kind, Rule
+from filterd.core.updates import Why
 from filterd.errors import ListError
 
 MAX_SAMPLES = 20
@@ -20,6 +21,7 @@ EARLY_LOOK = 1000  # so many lines that are no rules, outnumbering the rules: do
 MAX_MALFORMED = 0.2  # of all lines that ought to be rules; real lists stay under 0.01
 _BAD = (Kind.MALFORMED, Kind.TOO_LONG, Kind.TOO_WIDE, Kind.PRIVATE)
 _HTML = (b"<!doctype", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<title", b"<?xml", b"<div", b"<h1")
+_CONFLICT = (b"<<<<<<< ", b">>>>>>> ", b"||||||| ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,19 @@ class Report:
             return
         self.refused[kind.value] += 1
         if line[:1] == b"<" and line.lower().startswith(_HTML):
-            raise ListError(f"line {number} is HTML: {shown(line)!r}")
+            raise ListError(f"is a page and not a list: line {number} is HTML: {shown(line)!r}", Why.HTML)
+        if line.startswith(_CONFLICT):
+            raise ListError(f"line {number} is a mark of a merge nobody finished: {shown(line)!r}", Why.FORMAT)
         if len(self.samples) < MAX_SAMPLES:
             where = f"{file}:{number}" if file else str(number)
             self.samples.append(Sample(where, kind.value, shown(line)))
         bad = self.malformed
-        if bad >= EARLY_LOOK and bad > self.entries:
-            raise ListError(self._too_bad())
+        if bad >= EARLY_LOOK and bad > self.rules:
+            raise ListError(self._too_bad(), Why.FORMAT)
+
+    @property
+    def rules(self) -> int:
+        return self.entries + self.exceptions
 
     @property
     def malformed(self) -> int:
@@ -76,17 +84,21 @@ class Report:
     def finish(self, min_entries: int, seems: Callable[[], str | None]) -> None:
         """Judge the whole list. `seems` guesses what format it is in. Raises ListError when it must not be used."""
         bad = self.malformed
-        if bad > MAX_MALFORMED * (bad + self.entries):
+        if bad > MAX_MALFORMED * (bad + self.rules):
             guess = seems()
             hint = f"; it looks like {guess}" if guess and guess != self.format else ""
-            raise ListError(self._too_bad() + hint)
+            raise ListError(self._too_bad() + hint, Why.FORMAT)
         if not self.entries and min_entries:
-            raise ListError(f"has no entries in {self.lines} lines{self._sample()}")
+            raise ListError(self.nothing(), Why.FORMAT if self.refused else Why.EMPTY)
         if self.entries < min_entries:
-            raise ListError(f"has {self.entries} entries, fewer than the {min_entries} it must have (min_entries)")
+            text = f"has {self.entries} entries, fewer than the {min_entries} it must have (min_entries)"
+            raise ListError(text, Why.TOO_FEW)
+
+    def nothing(self) -> str:
+        return f"has no entries in {self.lines} lines{self._sample()}"
 
     def _too_bad(self) -> str:
-        total = self.malformed + self.entries
+        total = self.malformed + self.rules
         return f"{self.malformed} of {total} lines are not {self.format} rules{self._sample()}"
 
     def _sample(self) -> str:

@@ -32,7 +32,7 @@ SHARED_HOSTS = (
 class Suffixes:
     """A test for keys (`io.github.`). `listed` and `wild_labels` let `keys` pass most names with two set look-ups."""
 
-    __slots__ = ("_excepted", "_wild", "listed", "wild_labels")
+    __slots__ = ("_excepted", "_names", "_parents", "_wild", "listed", "wild_labels")
 
     def __init__(self, rules: Iterable[str]) -> None:
         """From lines of the list: `com`, `*.ck`, `!www.ck`, `// comment`.
@@ -54,6 +54,8 @@ class Suffixes:
         self._excepted = frozenset(excepted)
         self.listed = frozenset(plain | wild)
         self.wild_labels = frozenset(key.split(b".")[-2] for key in wild)  # the first label of each wildcard's parent
+        self._names = frozenset(map(_name, self.listed))
+        self._parents = frozenset(map(_name, wild))
 
     def in_wildcard(self, key: bytes) -> bool:
         """Whether a wildcard rule makes this key a suffix."""
@@ -62,6 +64,17 @@ class Suffixes:
     def __call__(self, key: bytes) -> bool:
         return key in self.listed or self.in_wildcard(key)
 
+    def among(self, texts: list[bytes]) -> set[bytes]:
+        """Those of these names (`github.io`, in lower case) that may be suffixes: each is to be asked about."""
+        found = set(self._names.intersection(texts))
+        if not self._parents.isdisjoint([text.partition(b".")[2] for text in texts]):
+            found.update(text for text in texts if text.partition(b".")[2] in self._parents)
+        return found
+
 
 def _key(rule: str) -> bytes:
     return names.key_of_text(names.normal(rule))
+
+
+def _name(key: bytes) -> bytes:
+    return b".".join(reversed(key[:-1].split(b".")))

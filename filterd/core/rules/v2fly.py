@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from filterd.core.rules import lines
 from filterd.core.rules.model import EXACT, Format, Found, Include, Kind, Reader
+from filterd.core.updates import Why
 from filterd.errors import ListError
 
 MAX_DEPTH = 16
@@ -63,7 +64,7 @@ def _expand(
                 yield file, number, [line]  # the reader refuses and counts it
                 continue
             if len(path) >= MAX_DEPTH or len(seen) >= MAX_FILES:
-                raise ListError(f"includes too many files: {'/'.join(path[:4])}")
+                raise ListError(f"includes too many files: {'/'.join(path[:4])}", Why.FORMAT)
             seen.add((name, inner))
             yield from _expand(lines.batches(chunks, name), include, (*path, name), inner, seen)
 
