@@ -12,6 +12,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +54,9 @@ def link(source: Path, path: Path, mode: int = 0o640) -> None:
 
 
 def _second_name(source: Path, beside: Path, mode: int) -> None:
-    with open(os.open(source, _FROM), "rb") as file:  # noqa: PTH123 - Path.open would follow a link
+    with os.fdopen(os.open(source, _FROM), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(source))
         try:
             os.link(source, beside, follow_symlinks=False)
         except OSError as error:

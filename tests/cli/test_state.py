@@ -1,8 +1,14 @@
-"""Where the state directory is."""
+"""Where the state directory is, and who writes there."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from filterd.cli.state import state_directory
 from tests import configs
@@ -21,3 +27,66 @@ def test_an_absolute_path_stays_what_it_is(tmp_path: Path) -> None:
     configs.write(tmp_path, school=configs.FILES["policies/school.yaml"] + f"state_dir: {tmp_path}/elsewhere\n")
     assert state_directory(tmp_path / "config", None) != tmp_path / "elsewhere"
     assert state_directory(tmp_path, None) == tmp_path / "elsewhere"
+
+
+SERVICE = 12_345
+AS_OWNER = """
+import os, pathlib, sys
+from filterd.cli.state import act_as_owner
+
+act_as_owner(pathlib.Path(sys.argv[1]))
+print(os.getresuid(), os.getresgid(), os.getgroups())
+try:
+    os.setresuid(0, 0, 0)
+    print("root again")
+except PermissionError:
+    pass
+"""
+
+
+def acted(state: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", AS_OWNER, str(state)], capture_output=True, text=True, check=True)
+
+
+def owned(path: Path, uid: int = SERVICE) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    os.chown(path, uid, uid)
+    return path
+
+
+def by_link_of_the_service(state: Path) -> None:
+    (state / "lists").symlink_to("/etc")
+    os.lchown(state / "lists", SERVICE, SERVICE)
+
+
+def by_link_of_root(state: Path) -> None:
+    (state / "lists").symlink_to(owned(state.parent / "big disk"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize(
+    "lay",
+    [
+        pytest.param(lambda state: owned(state / "lists"), id="the lists are the service's"),
+        pytest.param(lambda state: owned(state), id="no lists yet, the folder is the service's"),
+        pytest.param(lambda state: (owned(state) / "lists").mkdir(), id="root made the lists in the service's folder"),
+        pytest.param(by_link_of_the_service, id="the service laid a link to what is root's"),
+        pytest.param(by_link_of_root, id="root laid a link to what is the service's"),
+    ],
+)
+def test_root_becomes_the_owner_of_the_lists_for_good(tmp_path: Path, lay: Callable[[Path], object]) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    lay(state)
+    done = acted(state)
+    assert done.stdout == f"({SERVICE}, {SERVICE}, {SERVICE}) ({SERVICE}, {SERVICE}, {SERVICE}) [{SERVICE}]\n"
+    assert done.stderr == f"filterd: acting as {SERVICE}, whose {state} is\n"
+
+
+@pytest.mark.parametrize("made", ["nothing", "state", "lists"])
+def test_whoever_owns_the_lists_stays_who_they_are(tmp_path: Path, made: str) -> None:
+    if made != "nothing":
+        (tmp_path / "state/lists" if made == "lists" else tmp_path / "state").mkdir(parents=True)
+    done = acted(tmp_path / "state")
+    assert done.stdout.startswith(f"{os.getresuid()} {os.getresgid()}")
+    assert done.stderr == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -60,4 +61,49 @@ def test_a_lock_keeps_another_process_out_and_dies_with_its_holder(tmp_path: Pat
         assert tried.returncode == 1
         child.kill()
     with atomic.locked(lock):
+        pass
+
+
+def test_a_second_name_replaces_a_file_whole(tmp_path: Path) -> None:
+    (tmp_path / "new").write_bytes(b"new")
+    (tmp_path / "x").write_bytes(b"old")
+    for _ in range(2):
+        atomic.link(tmp_path / "new", tmp_path / "x")
+    assert (tmp_path / "x").samefile(tmp_path / "new")
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+    assert sorted(os.listdir(tmp_path)) == ["new", "x"]
+
+
+def test_where_there_are_no_hard_links_the_bytes_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    (tmp_path / "new").write_bytes(b"new" * 100_000)
+    atomic.link(tmp_path / "new", tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"new" * 100_000
+    assert not (tmp_path / "x").samefile(tmp_path / "new")
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "gone"])
+def test_what_is_no_file_gets_no_second_name(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "x").write_bytes(b"old")
+    source = tmp_path / "source"
+    if kind == "link":
+        source.symlink_to("/etc/hostname")
+    elif kind == "pipe":
+        os.mkfifo(source)
+    elif kind == "folder":
+        source.mkdir()
+    with pytest.raises(OSError, match=r"symbolic links|not a regular file|Is a directory|No such file"):
+        atomic.link(source, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"old"
+
+
+def test_a_lock_that_is_taken_is_not_waited_for_where_nobody_wants_to(tmp_path: Path) -> None:
+    lock = tmp_path / ".lock"
+    with atomic.locked(lock), pytest.raises(BlockingIOError), atomic.locked(lock, wait=False):
+        pass
+    with atomic.locked(lock, wait=False):
         pass
