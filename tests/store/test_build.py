@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from filterd.core import names
 from filterd.core.source import Source
+from filterd.errors import TableError
 from filterd.store import build as builder
 from filterd.store import tables
 from tests.core.rules.reading import source
+from tests.store.copies import staged, take
 
 
 def sources(folder: Path, **texts: str) -> list[Source]:
@@ -74,3 +79,65 @@ def test_a_damaged_table_does_not_stop_the_next_build(tmp_path: Path) -> None:
     assert first is not None
     (tmp_path / "state/tables" / first / "meta.json").write_bytes(b"")
     assert build(tmp_path, wanted).generation == tables.current(tmp_path / "state") != first
+
+
+REMOTE = source("domains", id="r", url="https://lists.example/r", min_entries=1)
+
+
+def compile_lists(folder: Path, wanted: list[Source], **staged_files: Path) -> builder.Built:
+    return builder.compile_lists(wanted, folder / "blocklists", folder / "state", staged_files)
+
+
+def test_compiling_publishes_nothing(tmp_path: Path) -> None:
+    built = compile_lists(tmp_path, sources(tmp_path, a="a.com\n"))
+    assert built.has_sources
+    assert (built.generation, tables.generations(tmp_path / "state")) == (None, [])
+    table = builder.table_of(built)
+    assert (table.mask(names.key_of_text("www.a.com")), table.names) == (1, 1)
+    assert builder.publish(tmp_path / "state", built, 0) == built.generation == tables.current(tmp_path / "state")
+
+
+def test_a_download_is_compiled_in_place_of_the_last_good_copy(tmp_path: Path) -> None:
+    take(tmp_path / "state", "r", "old.com\n")
+    new = staged(tmp_path / "state", "new.com\n")
+    table = builder.table_of(compile_lists(tmp_path, [REMOTE], r=new))
+    assert table.mask(names.key_of_text("new.com"))
+    assert not table.mask(names.key_of_text("old.com"))
+    assert builder.table_of(compile_lists(tmp_path, [REMOTE])).mask(names.key_of_text("old.com"))
+
+
+def test_a_download_that_is_gone_is_refused_by_name(tmp_path: Path) -> None:
+    built = compile_lists(tmp_path, [*sources(tmp_path, a="a.com\n"), REMOTE], r=tmp_path / "gone")
+    assert built.refused == {"r": "r cannot be read: No such file or directory"}
+    assert [s.id for s in built.compiled.sources] == ["a"]
+
+
+def test_when_nothing_changed_the_table_in_force_says_so(tmp_path: Path) -> None:
+    take(tmp_path / "state", "r", "old.com\n")
+    wanted = [*sources(tmp_path, a="a.com\n"), REMOTE]
+    assert builder.fingerprint_in_force(tmp_path / "state") is None
+    built = build(tmp_path, wanted)
+    assert builder.fingerprint_in_force(tmp_path / "state") == built.fingerprint
+    assert builder.fingerprint(wanted, tmp_path / "blocklists", tmp_path / "state") == built.fingerprint
+
+
+def test_a_damaged_table_is_made_of_nothing_known(tmp_path: Path) -> None:
+    generation = build(tmp_path, sources(tmp_path, a="a.com\n")).generation
+    assert generation is not None
+    (tmp_path / "state/tables" / generation / "trie.marisa").write_bytes(b"")
+    assert builder.fingerprint_in_force(tmp_path / "state") is None
+
+
+def test_as_many_generations_are_kept_as_are_wanted(tmp_path: Path) -> None:
+    for n in range(4):
+        built = compile_lists(tmp_path, sources(tmp_path, a=f"n{n}.com\n"))
+        builder.publish(tmp_path / "state", built, 0, keep=2)
+    assert len(tables.generations(tmp_path / "state")) == 2
+
+
+def test_a_pinned_table_stays(tmp_path: Path) -> None:
+    for n in range(2):
+        build(tmp_path, sources(tmp_path, a=f"n{n}.com\n"))
+    tables.rollback(tmp_path / "state")
+    with pytest.raises(TableError, match="nobody released it"):
+        build(tmp_path, sources(tmp_path, a="new.com\n"))

@@ -311,3 +311,113 @@ def test_a_generation_without_address_lists_is_as_it_always_was(tmp_path: Path) 
         "format", "byteorder", "built_at", "names", "keys", "width", "files", "sources", "sets",
     }  # fmt: skip
     assert not tables.open_table(tables.verify(tmp_path, generation)).has_addresses
+
+
+# -- how many stay, going back ----------------------------------------------------------------------------------------
+
+
+def publish_keeping(state: Path, name: str, keep: int) -> str:
+    return tables.publish(state, compiled(("domains", "games", name)), 0, keep)
+
+
+@pytest.mark.parametrize(("keep", "left"), [(1, 1), (2, 2), (6, 6), (0, 1)])
+def test_as_many_generations_stay_as_are_wanted(tmp_path: Path, keep: int, left: int) -> None:
+    made = [publish_keeping(tmp_path, f"n{n}.com", keep) for n in range(6)]
+    assert tables.generations(tmp_path) == made[::-1][:left]
+
+
+def test_what_a_table_is_made_of_is_vouched_for(tmp_path: Path) -> None:
+    generation = tables.publish(tmp_path, compiled(("domains", "games", "a.com")), 0, fingerprint="abc")
+    assert tables.fingerprint_of(tmp_path, generation) == "abc"
+    assert tables.fingerprint_of(tmp_path, publish(tmp_path, "b.com")) == ""
+
+
+def test_going_back_puts_the_generation_before_in_force_and_pins_it(tmp_path: Path) -> None:
+    one, two, three = [publish(tmp_path, f"n{n}.com") for n in range(3)]
+    assert tables.rollback(tmp_path, now=1_700_000_007) == two
+    assert tables.current(tmp_path) == two
+    assert tables.pinned(tmp_path) == tables.Pin(two, 1_700_000_007)
+    assert tables.rollback(tmp_path) == one
+    assert tables.rollback(tmp_path, three) == three
+    assert tables.current(tmp_path) == three
+
+
+def test_nothing_is_published_until_a_person_releases_the_table(tmp_path: Path) -> None:
+    one, _ = publish(tmp_path, "a.com"), publish(tmp_path, "b.com")
+    tables.rollback(tmp_path)
+    files = sorted(tmp_path.rglob("*"))
+    with pytest.raises(TableError, match=f"a rollback pinned {one}, and nobody released it"):
+        publish(tmp_path, "c.com")
+    assert sorted(tmp_path.rglob("*")) == files
+    tables.release(tmp_path)
+    assert tables.pinned(tmp_path) is None
+    assert tables.current(tmp_path) == one
+    new = publish(tmp_path, "c.com")
+    assert tables.current(tmp_path) == new
+    assert new == tables.generations(tmp_path)[0]
+    tables.release(tmp_path)
+
+
+def test_what_is_in_force_is_never_pruned(tmp_path: Path) -> None:
+    made = [publish(tmp_path, f"n{n}.com") for n in range(3)]
+    tables.rollback(tmp_path, made[0])
+    (tmp_path / "tables/.pinned").unlink()  # released by hand
+    tables._prune(tmp_path, tmp_path / "tables", 1)
+    assert tables.generations(tmp_path) == [made[2], made[0]]
+
+
+def test_going_back_passes_over_what_is_damaged(tmp_path: Path) -> None:
+    one, two, _ = [publish(tmp_path, f"n{n}.com") for n in range(3)]
+    (tmp_path / "tables" / two / "sets.bin").write_bytes(b"")
+    assert tables.rollback(tmp_path) == one
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        pytest.param(None, "no sound generation before", id="nothing before"),
+        pytest.param("000009-0123456789abcdef", "cannot be read", id="not on disk"),
+        pytest.param("../../etc", "is no table generation", id="no generation"),
+    ],
+)
+def test_there_must_be_something_to_go_back_to(tmp_path: Path, wanted: str | None, reason: str) -> None:
+    only = publish(tmp_path, "a.com")
+    with pytest.raises(TableError, match=reason):
+        tables.rollback(tmp_path, wanted)
+    assert (tables.current(tmp_path), tables.pinned(tmp_path)) == (only, None)
+
+
+def test_nobody_goes_back_to_a_damaged_table(tmp_path: Path) -> None:
+    one, two = publish(tmp_path, "a.com"), publish(tmp_path, "b.com")
+    (tmp_path / "tables" / one / "trie.marisa").write_bytes(b"x")
+    with pytest.raises(TableError, match="trie"):
+        tables.rollback(tmp_path, one)
+    assert (tables.current(tmp_path), tables.pinned(tmp_path)) == (two, None)
+
+
+def test_without_a_readable_current_the_pinned_generation_is_in_force(tmp_path: Path) -> None:
+    one, two = publish(tmp_path, "a.com"), publish(tmp_path, "b.com")
+    tables.rollback(tmp_path, one)
+    (tmp_path / "CURRENT").unlink()
+    assert tables.current(tmp_path) == one
+    (tmp_path / "tables/.pinned").write_bytes(b"{}")
+    assert tables.current(tmp_path) == two
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"generation": 7, "since": 1}', b'{"generation": "000001-0123456789abcdef"}', b"[" * 4000]
+)
+def test_a_damaged_pin_is_none(tmp_path: Path, content: bytes) -> None:
+    publish(tmp_path, "a.com")
+    (tmp_path / "tables/.pinned").write_bytes(content)
+    assert tables.pinned(tmp_path) is None
+    publish(tmp_path, "b.com")
+
+
+def test_what_a_killed_writer_left_is_swept(tmp_path: Path) -> None:
+    publish(tmp_path, "a.com")
+    (tmp_path / "tables/.new-abc").mkdir()
+    for name in ("tables/.new-abc/trie.marisa", "tables/.pinned.x.tmp", ".CURRENT.y.tmp"):
+        (tmp_path / name).write_bytes(b"half")
+    publish(tmp_path, "b.com")
+    assert sorted(path.name for path in tmp_path.rglob(".*")) == [".lock"]
