@@ -57,6 +57,13 @@ class Why(StrEnum):
     SHARE = "share"  # the share of lines that are rules collapsed
     PROBE = "probe"  # it would block a name that must resolve
     SENTINEL = "sentinel"  # without it a name that must be blocked would not be
+    # bundles
+    SIGNATURE = "signature"  # nobody this box trusts signed it
+    KEY = "key"  # a key that must not be used
+    OLDER = "older"  # than the last one of that key: a roll-back
+    EXPIRED = "expired"
+    DAMAGED = "damaged"  # its files are not those that were signed
+    MACHINE = "machine"  # made by another version, or for another kind of machine
     # people
     FROZEN = "frozen"
     NOT_DUE = "not-due"
