@@ -12,7 +12,7 @@ longer name of that source blocks. Pure: `store.tables` maps the files and hands
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, summarize_address_range
 from typing import Protocol
@@ -20,7 +20,7 @@ from typing import Protocol
 import marisa_trie
 
 from filterd.core import names
-from filterd.core.networks import NONE, Bounds
+from filterd.core.networks import HALF, NONE, Bounds
 from filterd.core.private import embedded_v4
 from filterd.core.rules.model import BELOW, COVERS_MASK, COVERS_NAMES, EXCEPTION
 
@@ -34,6 +34,9 @@ class Trie(Protocol):
 
     def prefixes(self, key: bytes) -> list[bytes]: ...
     def key_id(self, key: bytes) -> int: ...
+    def get(self, key: bytes, default: int) -> int: ...
+    def iteritems(self) -> Iterator[tuple[bytes, int]]: ...
+    def restore_key(self, at: int) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Table:
         "_key_id",
         "_prefixes",
         "_sets",
+        "_trie",
         "built_at",
         "categories",
         "generation",
@@ -97,6 +101,7 @@ class Table:
         self.sources = sources
         self.categories = tuple(sorted({source.category for source in sources}))
         self._bits = [1 << self.categories.index(source.category) for source in sources]
+        self._trie = trie
         self._prefixes: Callable[[bytes], list[bytes]] = trie.prefixes
         self._key_id: Callable[[bytes], int] = trie.key_id
         self._ids = ids
@@ -140,17 +145,28 @@ class Table:
         return mask
 
     def _weighed(self, key: bytes, found: list[bytes]) -> int:
-        """`mask` where exceptions are at play. Prefixes come shortest first: the last of each kind is the longest."""
+        """`mask` where exceptions are at play."""
+        mask = 0
+        for at in self._listing(key, found):
+            mask |= self._bits[at]
+        return mask
+
+    def listing(self, key: bytes) -> list[int]:
+        """The sources, by their place in `sources`, that list the name with this subtree key, as `mask` counts them."""
+        return self._listing(key, self._prefixes(key + b"$"))
+
+    def _listing(self, key: bytes, found: list[bytes]) -> list[int]:
+        """Prefixes come shortest first: the last of each kind is the longest."""
         blocked: dict[int, int] = {}
         passed: dict[int, int] = {}
         for prefix in found:
             for element in self._elements(prefix, key):
                 (passed if element & EXCEPTION else blocked)[element >> CODE_BITS] = len(prefix)
-        mask = 0
-        for at, depth in blocked.items():
-            if at not in passed or (self.sources[at].longest_wins and depth > passed[at]):
-                mask |= self._bits[at]
-        return mask
+        return [
+            at
+            for at, depth in blocked.items()
+            if at not in passed or (self.sources[at].longest_wins and depth > passed[at])
+        ]
 
     def _elements(self, prefix: bytes, key: bytes) -> list[int]:
         elements = self._sets[self._ids[self._key_id(prefix)]]
@@ -180,6 +196,46 @@ class Table:
         elements = self._sets[self._bounds.set_of(packed)] if self.has_addresses else ()
         listing = [self.sources[element >> CODE_BITS] for element in elements]
         return found + tuple(Match(each.id, each.category, COVERS_ADDRESSES, rule, False) for each in listing)
+
+    def elements(self, at: int) -> Sequence[int]:
+        """The elements of a set, sorted: `source << 3 | code`. Set 0 is empty."""
+        return self._sets[at] if at else ()
+
+    def paths(self) -> Iterator[tuple[int, ...]]:
+        """For every key its own set, then those of the other keys that speak about its name."""
+        ids, key_id, prefixes = self._ids, self._key_id, self._prefixes
+        for key, at in self._trie.iteritems():
+            found = prefixes(key if key.endswith(b"$") else key + b"$")
+            if len(found) == 1:
+                yield (ids[at],)
+            else:
+                yield (ids[at], *[ids[key_id(other)] for other in found if other != key])
+
+    def ranges(self, bits: int) -> Iterator[tuple[int, int]]:
+        """The first address of every stretch of addresses (of 32 or 128 bits) with its set, which holds to the next."""
+        bounds = self._bounds
+        for at, address in enumerate(bounds.v4 if bits == 32 else bounds.high):
+            if bits == 32:
+                yield address, bounds.sets[at]
+            else:
+                yield address << HALF | bounds.low[at], bounds.sets[len(bounds.v4) + at]
+
+    def compared(self, before: Table) -> Iterator[tuple[bytes, int, int]]:
+        """Every key of either table with its set here and its set before; 0 is no set. Needs a byte for each key."""
+        find, restore = before._trie.get, before._trie.restore_key
+        ids, ids_before = self._ids, before._ids
+        left = bytearray(b"\1") * len(ids_before)
+        for key, at in self._trie.iteritems():
+            old = find(key, -1)
+            if old < 0:
+                yield key, ids[at], 0
+            else:
+                left[old] = 0
+                yield key, ids[at], ids_before[old]
+        at = left.find(1)
+        while at >= 0:
+            yield restore(at), 0, ids_before[at]
+            at = left.find(1, at + 1)
 
 
 EMPTY = Table(marisa_trie.BinaryTrie(), (), (), (), generation="", built_at=0, names=0)

@@ -108,6 +108,9 @@ def test_the_table_says_what_reading_the_rules_one_by_one_says(lists: list[list[
     built = table_of(*(("adblock", f"c{at}", text) for at, text in enumerate(texts)))
     expected = {f"c{at}" for at, lines in enumerate(lists) if _listed(name, lines)}
     assert categories(built, name) == expected
+    listing = built.listing(names.key_of_text(name))
+    assert {built.sources[at].category for at in listing} == expected
+    assert len(listing) == len(set(listing))
 
 
 def _listed(name: str, lines: list[tuple[str, str]]) -> bool:
@@ -121,6 +124,56 @@ def _listed(name: str, lines: list[tuple[str, str]]) -> bool:
 
 def test_names_are_counted_once() -> None:
     assert compiled(("domains", "games", "b.com\nB.com\nb.com."), ("domains", "ads", "b.com\nc.com")).names == 2
+
+
+# -- all of it ---------------------------------------------------------------------------------------------------------
+
+
+OLD = ("domains", "games", "a.com\nb.com\nx.b.com"), ("hosts", "ads", "0.0.0.0 b.com")
+NEW = ("domains", "games", "b.com\nx.b.com\nc.com"), ("hosts", "ads", "0.0.0.0 b.com"), ("domains", "chat", "c.com")
+
+
+def meant(built: Table, at: int) -> set[str]:
+    return {built.sources[element >> table.CODE_BITS].category for element in built.elements(at)}
+
+
+def test_two_tables_are_compared_key_by_key() -> None:
+    before, after = table_of(*OLD), table_of(*NEW)
+    found = {key: (meant(before, old), meant(after, new)) for key, new, old in after.compared(before)}
+    assert found == {
+        b"com.a.": ({"games"}, set()),
+        b"com.b.": ({"games"}, {"games"}),
+        b"com.b.$": ({"ads"}, {"ads"}),
+        b"com.b.x.": ({"games"}, {"games"}),
+        b"com.c.": (set(), {"games", "chat"}),
+    }
+    assert len(list(after.compared(before))) == len(found)
+
+
+@pytest.mark.parametrize("other", [table.EMPTY, table_of(*OLD)], ids=["nothing", "a table"])
+def test_a_table_compared_with_nothing_is_all_of_it(other: Table) -> None:
+    assert len(list(other.compared(table.EMPTY))) == len(list(table.EMPTY.compared(other)))
+    assert {new for _, new, _ in table.EMPTY.compared(other)} <= {0}
+
+
+def test_a_path_is_the_own_set_and_those_of_all_other_keys_about_the_name() -> None:
+    built = table_of(*OLD)
+    shown = sorted([sorted(meant(built, at)) for at in path] for path in built.paths())
+    assert shown == [
+        [["ads"], ["games"]],  # b.com alone
+        [["games"]],  # a.com
+        [["games"], ["ads"]],  # b.com
+        [["games"], ["games"]],  # x.b.com, below b.com
+    ]
+
+
+def test_ranges_begin_where_another_set_of_lists_does() -> None:
+    built = table_of(("cidr", "games", "192.0.2.0/24\n2001:db8::/32"), ("cidr", "ads", "192.0.2.128/25"))
+    v4 = [(str(ip_address(first)), meant(built, at)) for first, at in built.ranges(32)]
+    assert v4 == [("192.0.2.0", {"games"}), ("192.0.2.128", {"games", "ads"}), ("192.0.3.0", set())]
+    v6 = [(str(ip_address(first)), meant(built, at)) for first, at in built.ranges(128)]
+    assert v6 == [("2001:db8::", {"games"}), ("2001:db9::", set())]
+    assert list(table.EMPTY.ranges(32)) == list(table.EMPTY.ranges(128)) == []
 
 
 # -- addresses --------------------------------------------------------------------------------------------------------
