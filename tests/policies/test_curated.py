@@ -173,6 +173,14 @@ def test_every_fetched_source_is_https_with_licence_and_homepage(shipped: Config
         assert source.licence and source.min_entries > 1, source.id
 
 
+def test_sources_of_one_archive_are_fetched_in_one_way(shipped: Configuration) -> None:
+    """They share the download, so the bounds of it must be the same."""
+    ways: dict[str, set[tuple[object, ...]]] = {}
+    for s in fetched(shipped.sources):
+        ways.setdefault(s.url, set()).add((s.mirrors, s.max_bytes, s.allow_http, s.allow_private))
+    assert not [url for url, found in ways.items() if len(found) > 1]
+
+
 def test_vietnamese_lists_are_on(shipped: Configuration) -> None:
     on = {s.category for s in fetched(shipped.sources) if s.enabled and "vi" in s.languages}
     assert {"adult", "gambling", "scam"} <= on
