@@ -1,0 +1,41 @@
+"""A downloaded file in figures: what the judge needs to know of it, without compiling it.
+
+Reads the file, or the wanted member of an archive, just as the compiler will; keeps nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from filterd.core.declared import declared
+from filterd.core.rules import Suffixes, count
+from filterd.core.rules.lines import head_and_all
+from filterd.core.source import Source
+from filterd.core.updates import Figures, Why
+from filterd.errors import ListError
+from filterd.store.shelf import Copy, Shelf
+
+
+def look(source: Source, path: Path, suffixes: Suffixes, shelf: Shelf | None = None) -> Figures:
+    """The figures of a staged file. Raises ListError, its `why` a value of `Why`, for what is no such list at all.
+
+    How many entries are enough is for the judge. A `shelf` keeps archives open for the next source in the same one.
+    """
+    if shelf is None:
+        with Shelf() as own:
+            return look(source, path, suffixes, own)
+    taken = shelf.take(Copy(source, path, 0, path.is_dir() or source.member is not None))
+    head, chunks = head_and_all(taken.read())
+    report = count(chunks, dataclasses.replace(source, min_entries=0), suffixes, taken.include)
+    if report.refused and not report.rules:
+        raise ListError(report.nothing(), Why.FORMAT)
+    return Figures(
+        format=report.format,
+        lines=report.lines,
+        entries=report.entries,
+        exceptions=report.exceptions,
+        refused=report.refused_total,
+        malformed=report.malformed,
+        declared=declared(head, report.format),
+    )
