@@ -146,6 +146,25 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
     return data
 
 
+def connected_ports(pid: int, remote: int | None = None) -> list[int]:
+    """Local ports of a process's UDP sockets that are connected, to this port of 127.0.0.1 or to anything."""
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = str(link.readlink())
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    nobody, wanted = "00000000:0000", f"0100007F:{remote or 0:04X}"
+    rows = [line.split() for line in Path("/proc/net/udp").read_text(encoding="ascii").splitlines()[1:]]
+    return [
+        int(local.split(":")[1], 16)
+        for _, local, to, *_, inode in (row[:10] for row in rows)
+        if inode in inodes and (to != nobody if remote is None else to == wanted)
+    ]
+
+
 def framed(packet: bytes) -> bytes:
     """A message with its length in front (RFC 1035 section 4.2.2)."""
     return len(packet).to_bytes(2, "big") + packet

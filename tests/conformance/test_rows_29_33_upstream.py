@@ -14,7 +14,7 @@ import pytest
 from tests.conformance import far
 from tests.conformance.counting import Counting, even, likelihood
 from tests.conformance.lab import RATES, Lab, addresses, fresh, laboratory, one_after_another, question, told
-from tests.running import Server, framed, receive, write_school
+from tests.running import Server, connected_ports, framed, receive, write_school
 from tests.upstreams import ADDRESS, Question, Upstream, honest, silent
 
 LIE = "203.0.113.66"
@@ -128,7 +128,7 @@ def test_row_29_a_hundred_thousand_guesses_and_none_believed(lab: Lab, request: 
                 client.send(question(name).to_wire())
                 lab.upstream.wait_for(name)
                 asked = lab.upstream.asked(name)[0]
-                known = _connected_ports(lab.server.workers()[0], lab.upstream.port)
+                known = connected_ports(lab.server.workers()[0], lab.upstream.port)
                 assert known
                 lie = lying(asked)[0][2:]
                 for at in range(GUESSES // ROUNDS):
@@ -263,18 +263,3 @@ def test_a_lost_packet_is_asked_once_more(lab: Lab) -> None:
 def addresses_of(packet: bytes) -> list[str]:
     """The A records of a packet."""
     return addresses(dns.message.from_wire(packet))
-
-
-def _connected_ports(pid: int, remote: int) -> list[int]:
-    """Local ports of a process's UDP sockets that are connected to a port of this host."""
-    inodes = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            target = str(link.readlink())
-        except OSError:
-            continue
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
-    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
-    wanted = f"0100007F:{remote:04X}"
-    return [int(row[1].split(":")[1], 16) for row in rows if row[9] in inodes and row[2] == wanted]

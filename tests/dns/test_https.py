@@ -59,6 +59,13 @@ async def connect(authority: Authority, port: int, alpn: str) -> Pair:
     )
 
 
+async def connect_http2(authority: Authority, port: int) -> tuple[Pair, H2Connection]:
+    """A connection, and what is to be sent over it first."""
+    client = H2Connection()
+    client.initiate_connection()
+    return await connect(authority, port, "h2"), client
+
+
 @pytest.mark.parametrize("http2", [True, False], ids=["http2", "http1"])
 def test_questions_are_answered_by_post_and_by_get(authority: Authority, http2: bool) -> None:
     with Upstream() as upstream:
@@ -131,16 +138,12 @@ def test_a_slow_answer_holds_up_no_other(authority: Authority) -> None:
             url = f"https://127.0.0.1:{port}/dns-query"
             async with browser(authority, True) as client, asyncio.TaskGroup() as tasks:
                 slow = tasks.create_task(client.post(url, content=PLAIN, headers=TYPE))
-                await parts_wait(upstream)
+                await until(lambda: upstream.asked("example.org"))
                 assert (await client.post(url, content=BLOCKED, headers=TYPE)).status_code == 200
                 assert not slow.done()
                 upstream.release("example.org")
 
         serve(authority, story, upstreams=(upstream.url,))
-
-
-async def parts_wait(upstream: Upstream) -> None:
-    await until(lambda: upstream.asked("example.org"))
 
 
 def test_pipelined_http1_requests_are_answered_in_order(authority: Authority) -> None:
@@ -197,9 +200,7 @@ def asking(client: H2Connection, packet: bytes, end: bool = True) -> int:
 
 def test_half_a_request_of_http2_is_swept_and_pings_keep_nothing_alive(authority: Authority) -> None:
     async def story(parts: Parts, server: Streams, port: int) -> None:
-        reader, writer = await connect(authority, port, "h2")
-        client = H2Connection()
-        client.initiate_connection()
+        (reader, writer), client = await connect_http2(authority, port)
         asking(client, BLOCKED, end=False)
         writer.write(client.data_to_send() or b"")
         await until(lambda: halfway(server))
@@ -218,9 +219,7 @@ def test_half_a_request_of_http2_is_swept_and_pings_keep_nothing_alive(authority
 
 def test_rapid_resets_end_the_connection_and_are_paid_for(authority: Authority) -> None:
     async def story(parts: Parts, server: Streams, port: int) -> None:
-        reader, writer = await connect(authority, port, "h2")
-        client = H2Connection()
-        client.initiate_connection()
+        (reader, writer), client = await connect_http2(authority, port)
         for _ in range(300):
             client.reset_stream(asking(client, BLOCKED))
         writer.write(client.data_to_send() or b"")
@@ -239,9 +238,7 @@ def test_after_its_last_question_a_client_is_told_where_it_ended(
     monkeypatch.setattr(streams, "MAX_QUERIES", 3)
 
     async def story(_: Parts, server: Streams, port: int) -> None:
-        reader, writer = await connect(authority, port, "h2")
-        client = H2Connection()
-        client.initiate_connection()
+        (reader, writer), client = await connect_http2(authority, port)
         numbers = [asking(client, BLOCKED) for _ in range(5)]
         writer.write(client.data_to_send() or b"")
         heard = client.receive_data(await reader.read())
@@ -258,9 +255,7 @@ def test_over_its_rate_a_client_is_closed(authority: Authority) -> None:
     policy = schools.with_limits(queries_per_second=1, burst=15)
 
     async def story(parts: Parts, server: Streams, port: int) -> None:
-        reader, writer = await connect(authority, port, "h2")
-        client = H2Connection()
-        client.initiate_connection()
+        (reader, writer), client = await connect_http2(authority, port)
         numbers = [asking(client, BLOCKED) for _ in range(60)]
         writer.write(client.data_to_send() or b"")
         heard = client.receive_data(await reader.read())
@@ -278,9 +273,7 @@ def test_a_client_that_makes_no_room_for_answers_is_cut_off(
     monkeypatch.setattr(streams, "MAX_UNSENT_BYTES", 500)
 
     async def story(_: Parts, server: Streams, port: int) -> None:
-        reader, writer = await connect(authority, port, "h2")
-        client = H2Connection()
-        client.initiate_connection()
+        (reader, writer), client = await connect_http2(authority, port)
         client.update_settings({4: 0})  # INITIAL_WINDOW_SIZE
         for _n in range(50):
             asking(client, BLOCKED)

@@ -12,7 +12,19 @@ from pathlib import Path
 import pytest
 from dnslib import QTYPE, RR, TXT, A, DNSRecord
 
-from tests.running import PUPIL, Server, addresses, ede_of, framed, free_port, question, receive, until, write_school
+from tests.running import (
+    PUPIL,
+    Server,
+    addresses,
+    connected_ports,
+    ede_of,
+    framed,
+    free_port,
+    question,
+    receive,
+    until,
+    write_school,
+)
 from tests.upstreams import ADDRESS, Question, Upstream, honest, silent, with_rcode
 
 BLOCKED = ["0.0.0.0"]
@@ -175,7 +187,7 @@ class TestAnswers:
             (asked,) = upstream.asked("spoofed.example.org")
             reply = DNSRecord.parse(asked.packet).reply()
             reply.add_answer(RR("spoofed.example.org", rdata=A("192.0.2.66")))
-            for port in _udp_ports_of(server.workers()[0]):
+            for port in connected_ports(server.workers()[0]):
                 stranger._udp.sendto(bytes(reply.pack()), ("127.0.0.1", port))
             upstream.release("spoofed.example.org")
             assert addresses(DNSRecord.parse(client.recv(4096))) == [ADDRESS]
@@ -235,10 +247,10 @@ class TestConfiguration:
         with Server(*school, upstreams=(upstream.url,)) as server:
             server.ask("first.example.org")
             (worker,) = server.workers()
-            before = len(_udp_ports_of(worker))
+            before = len(connected_ports(worker))
             for i in range(50):
                 assert addresses(server.ask(f"n{i}.example.org")) == [ADDRESS]
-            until(lambda: len(_udp_ports_of(worker)) <= before, "sockets are closed again")
+            until(lambda: len(connected_ports(worker)) <= before, "sockets are closed again")
 
 
 class TestTcpClients:
@@ -277,20 +289,6 @@ class TestTcpClients:
         command += ["adult.example", "example.org", "localhost"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
         assert done.stdout.count("status: NOERROR") == 3, done.stdout + done.stderr
-
-
-def _udp_ports_of(pid: int) -> list[int]:
-    """Local ports of the UDP sockets of a process that are connected."""
-    inodes = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            target = str(link.readlink())
-        except OSError:
-            continue
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
-    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
-    return [int(row[1].split(":")[1], 16) for row in rows if row[9] in inodes and row[2] != "00000000:0000"]
 
 
 def _subnet_option() -> object:
