@@ -25,7 +25,7 @@ MODULES = (
     "filterd/core/matrix.py", "filterd/core/snapshot.py", "filterd/core/decide.py", "filterd/core/cache.py",
     "filterd/core/replies.py", "filterd/core/replier.py", "filterd/core/exchange.py", "filterd/core/upstreams.py",
     "filterd/core/asker.py", "filterd/core/forwarder.py", "filterd/core/case.py", "filterd/core/noise.py",
-    "filterd/core/budget.py",
+    "filterd/core/budget.py", "filterd/core/failures.py", "filterd/core/loops.py", "filterd/core/upstream_probe.py",
     "filterd/dns/hot.py", "filterd/dns/desk.py", "filterd/dns/buckets.py", "filterd/dns/clients.py",
     "filterd/dns/udp.py", "filterd/core/slip.py",
     "filterd/dns/upstream/places.py", "filterd/dns/upstream/udp.py", "filterd/dns/upstream/carriers.py",

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from filterd.core import loops, replies, special, wire
+from filterd.core import loops, replies, upstream_probe, wire
 from filterd.core.budget import Budget
 from filterd.core.cache import AnswerCache, Entry
 from filterd.core.exchange import UDP, Asked, Exchange, exchange_for, probe_of
@@ -33,7 +33,8 @@ MANY_CLIENTS: Final = 4096  # then those for whom nothing waits are left out
 # Reading an answer of 64 KiB takes milliseconds. Beyond this many bytes a second in such answers, they count as failed.
 HEAVY_BYTES: Final = 8192
 HEAVY_PER_S: Final = 2 << 20
-_USABLE = (wire.NOERROR, wire.NXDOMAIN)
+_USABLE: Final = (wire.NOERROR, wire.NXDOMAIN)
+_KIND: Final = wire.QR | wire.OPCODE_MASK
 
 Send = tuple[Any, bytes]  # reply_to, reply
 
@@ -103,12 +104,12 @@ class Asker(Replier):
         exchange = exchange_for(key, first, now, route, noise)
         self._pending[key] = exchange
         upstream.in_flight += 1
-        exchange.due = now + ATTEMPT_S
-        self._due.append((exchange.due, exchange))
+        exchange.due = due = now + ATTEMPT_S
+        self._due.append((due, exchange))
         if len(route) > 1:
             self.upstreams.earn_hedge()
-            exchange.hedge_at = now + self.upstreams.hedge_after_s(first)
-            self._hedges[first].append((exchange.hedge_at, exchange))
+            exchange.hedge_at = hedge_at = now + upstream.slow_s
+            self._hedges[first].append((hedge_at, exchange))
         return exchange
 
     def _prefetch(self, key: bytes, now: float) -> None:
@@ -140,9 +141,7 @@ class Asker(Replier):
         if upstream is None:
             upstream = exchange.upstream
         end = wire.HEADER_BYTES + len(exchange.question)
-        if len(packet) < end:
-            return self.stray(exchange, now)
-        if packet[wire.HEADER_BYTES : end] != exchange.question:
+        if not packet.startswith(exchange.question, wire.HEADER_BYTES):
             mismatch = self._other_case(exchange, packet[wire.HEADER_BYTES : end], upstream, tcp)
             if mismatch is None:
                 return self.stray(exchange, now)
@@ -152,7 +151,7 @@ class Asker(Replier):
             self.upstreams.kept_case(upstream, True)
         header = wire.read_header(packet)
         flags = header[1]
-        if not flags & wire.QR or flags & wire.OPCODE_MASK or header[2] != 1:
+        if flags & _KIND != wire.QR or header[2] != 1:
             return self.stray(exchange, now)
         rcode = flags & wire.RCODE_MASK
         if not exchange.key:
@@ -180,11 +179,13 @@ class Asker(Replier):
         self._heard(exchange, upstream, now)
         if exchange.hedged and upstream != exchange.tried[0]:
             self.upstreams.overtaken(exchange.tried[0], exchange.since, now)
-        if self._failures:
+        if self._failures.by_key:
             self._failures.forget(exchange.key)
         ttl_s = self._lifetime(answer) if upstream != NOBODY else 0  # its zone may have another server by now
         entry = self.cache.put(exchange.key, answer, now, ttl_s) if ttl_s > 0 else Entry(answer, now, now, 0)
-        sends = [(asked.reply_to, self.answered(asked, entry, now)) for asked in exchange.waiters]
+        sends: list[Send] = []
+        for asked in exchange.waiters:  # mostly one: a comprehension is a call
+            sends.append((asked.reply_to, self.answered(asked, entry, now)))
         self._close(exchange)
         return sends
 
@@ -241,10 +242,12 @@ class Asker(Replier):
         return exchange
 
     def _lifetime(self, answer: Answer) -> int:
-        limits = self.limits
+        limits, ttl_s = self.limits, answer.ttl_s
         if answer.negative:
-            return min(answer.ttl_s, limits.max_ttl_s, limits.max_negative_ttl_s)
-        return max(min(answer.ttl_s, limits.max_ttl_s), limits.min_ttl_s)
+            return min(ttl_s, limits.max_ttl_s, limits.max_negative_ttl_s)
+        if ttl_s > limits.max_ttl_s:
+            ttl_s = limits.max_ttl_s
+        return ttl_s if ttl_s > limits.min_ttl_s else limits.min_ttl_s
 
     def _failed(self, exchange: Exchange, now: float) -> list[Send] | Exchange:
         """An upstream gave no usable answer: the next one, else stale, else SERVFAIL."""
@@ -351,20 +354,9 @@ class Asker(Replier):
         return True
 
     def _probe(self, index: int, now: float) -> Exchange:
-        """A probe: of a resolver with a name that only we know, of a zone's own server with that zone.
-
-        A resolver that is down is asked for the root by turns: some forward `internal` to where nobody answers, and an
-        upstream must not stay down for one name.
-        """
         upstream = self.upstreams.all[index]
         upstream.probes += 1
-        if index not in self._default:
-            question = special.soa_question(next(zone for zone, route in self.plan.routes.items() if index in route))
-        elif upstream.down and upstream.probes % 2 == 0:
-            question = special.soa_question(b"")
-        else:
-            noise = self._noise.take(8)
-            question = loops.question(self._secrets[0] if self._secrets else noise, noise)
+        question = upstream_probe.question(self.plan, index, upstream, self._secrets, self._noise)
         probe = probe_of(index, now, loops.in_mixed_case(question, self._noise.take(len(question))))
         probe.mixed = True
         upstream.in_flight += 1

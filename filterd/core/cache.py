@@ -7,7 +7,6 @@ of the dict. The constants were measured with tracemalloc; `tests/core/test_cach
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import NamedTuple
 
 from filterd.core.wire import Answer
 
@@ -19,13 +18,16 @@ _MEMO_BYTES = 240
 Replies = dict[bytes, tuple[float, bytes, list[int]]]
 
 
-class Entry(NamedTuple):
+class Entry:
     """`stored`, `expires` are monotonic seconds; after `expires` it is stale."""
 
-    answer: Answer
-    stored: float
-    expires: float
-    bytes: int
+    __slots__ = ("answer", "expires", "size", "stored")
+
+    def __init__(self, answer: Answer, stored: float, expires: float, size: int) -> None:
+        self.answer = answer
+        self.stored = stored
+        self.expires = expires
+        self.size = size
 
 
 class AnswerCache:
@@ -57,22 +59,22 @@ class AnswerCache:
         if answer.targets:
             size += sum(map(len, answer.targets)) + _TARGET_BYTES * len(answer.targets)
         entry = Entry(answer, now, now + ttl_s, size)
-        old = self._entries.pop(key, None)
-        if old is not None:
-            self.size_bytes -= old.bytes
+        entries = self._entries
+        if key in entries:
+            self.size_bytes -= entries.pop(key).size
         if size > self.limit_bytes // 16:
             return entry
         self.size_bytes += size
-        self._entries[key] = entry
+        entries[key] = entry
         while self.size_bytes > self.limit_bytes:
-            self.size_bytes -= self._entries.popitem(last=False)[1].bytes
+            self.size_bytes -= entries.popitem(last=False)[1].size
         return entry
 
     def drop(self, zones: tuple[bytes, ...]) -> None:
         """Forget all answers for names in these zones (wire names), and perhaps a few more that only look like them."""
         # Behind the name stand type, class, and a byte of DO and CD.
         for key in [key for key in self._entries if key[:-5].endswith(zones)]:
-            self.size_bytes -= self._entries.pop(key).bytes
+            self.size_bytes -= self._entries.pop(key).size
 
 
 class Memo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from filterd.core import wire
 from filterd.core.case import mixed
@@ -77,7 +77,7 @@ class Exchange:
         self.tcp = False
         self.done = False
         self.waiters: list[Asked] = []
-        self.token: object = None  # the shell's own
+        self.token: Any = None  # the shell's own
 
 
 _HEADER = wire.pack_header(0, wire.RD | wire.AD, 1, 0, 0, 1)

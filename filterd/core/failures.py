@@ -10,32 +10,36 @@ MAX_FAILURES: Final = 4096
 
 
 class Failures:
-    """Failed questions by cache key. Times are monotonic seconds."""
+    """Failed questions. Times are monotonic seconds.
 
-    __slots__ = ("_by_key",)
+    `by_key`: by cache key, until when each is not asked and for how long that was. It is empty while all is well, which
+    to see must not cost a call.
+    """
+
+    __slots__ = ("by_key",)
 
     def __init__(self) -> None:
-        self._by_key: dict[bytes, tuple[float, float]] = {}  # until when, and for how long
+        self.by_key: dict[bytes, tuple[float, float]] = {}
 
     def __len__(self) -> int:
-        return len(self._by_key)
+        return len(self.by_key)
 
     def holds(self, key: bytes, now: float) -> bool:
         """Whether a question must not be asked yet."""
-        failure = self._by_key.get(key)
+        failure = self.by_key.get(key)
         return failure is not None and failure[0] > now
 
     def note(self, key: bytes, now: float) -> None:
         """It failed once more."""
-        if len(self._by_key) >= MAX_FAILURES:
-            self._by_key.clear()
-        until, pause_s = self._by_key.get(key, (0.0, 0.0))
+        if len(self.by_key) >= MAX_FAILURES:
+            self.by_key.clear()
+        until, pause_s = self.by_key.get(key, (0.0, 0.0))
         pause_s = min(pause_s * 2, MAX_S) if pause_s and now < until + MAX_S else FIRST_S
-        self._by_key[key] = (now + pause_s, pause_s)
+        self.by_key[key] = (now + pause_s, pause_s)
 
     def forget(self, key: bytes) -> None:
         """It was answered."""
-        self._by_key.pop(key, None)
+        self.by_key.pop(key, None)
 
     def clear(self) -> None:
-        self._by_key.clear()
+        self.by_key.clear()

@@ -30,6 +30,7 @@ MAX_WAITING: Final = 1000
 PREFETCH: Final = 10  # an answer that is asked for in the last tenth of its life is fetched anew...
 PREFETCH_LIFE_S: Final = 10.0  # ...if that life is worth it
 NO_TIER: Final = "none"
+_ALLOW: Final = Action.ALLOW  # looked up once: in Python 3.11 the way through the enum costs as much as a call
 
 
 class Forwarder(Asker):
@@ -56,6 +57,12 @@ class Forwarder(Asker):
         """
         if len(packet) < wire.HEADER_BYTES:
             return None
+        if self.memo.has_old and transport == UDP and row is not None:
+            known = self.memo.recall(row.index, transport, packet, now)
+            if known is not None:
+                known[2][0] += 1
+                self.memo_recalls += 1
+                return packet[:2] + known[1]
         try:
             query = wire.read_query(packet)
         except WireError:
@@ -71,22 +78,16 @@ class Forwarder(Asker):
         if query.qclass != wire.IN:
             return self.error(replies.error(query, wire.REFUSED), transport, wire.REFUSED)
         if row is None:
-            self.cell(transport, NO_TIER, Action.BLOCK, Reason.UNKNOWN_CLIENT)[0] += 1
+            self.counters[transport, NO_TIER, Action.BLOCK, Reason.UNKNOWN_CLIENT][0] += 1
             why = "filterd: this device is in no class"
             return replies.error(query, wire.REFUSED, replies.EDE_PROHIBITED, why, transport == UDP)
-        if self.memo.has_old and transport == UDP:
-            known = self.memo.recall(row.index, transport, packet, now)
-            if known is not None:
-                known[2][0] += 1
-                self.memo_recalls += 1
-                return packet[:2] + known[1]
         key = query.key
         snapshot = self.snapshot
         verdict = decide(snapshot, row, key)
         asked = Asked(query, verdict, row, snapshot, packet, transport, reply_to, None, client)
         if snapshot.seen is not None and verdict.step >= CATEGORY:
             snapshot.seen.note(key, client)
-        if verdict.action is Action.ALLOW and verdict.step:
+        if verdict.action is _ALLOW and verdict.step:
             return self._allowed(asked, now)
         if verdict.step == 0:
             return self._own(asked, now)
@@ -131,8 +132,9 @@ class Forwarder(Asker):
                 self._prefetch(key, now)
             return self.answered(asked, entry, now)
         self.cache_misses += 1
-        if asked.query.key.startswith(loops.KEY):
-            mine = loops.address(self._secrets, asked.query.key)
+        name = asked.query.key
+        if name.startswith(loops.KEY):
+            mine = loops.address(self._secrets, name)
             if mine is not None:
                 return self.made(asked, replies.records(asked.query, 0, (mine,)))
         asked.packet = b""  # not for the memo: most names that are asked once are not asked again soon
@@ -148,7 +150,7 @@ class Forwarder(Asker):
         first = self.upstreams.first(route)
         if first is None or len(self._pending) >= self.limits.pending:
             return self._give_up(asked, key, now, route)
-        if self._failures and self._failures.holds(key, now):
+        if self._failures.by_key and self._failures.holds(key, now):
             return self._give_up(asked, key, now, route)
         if not self._may_wait(asked.client):
             return self._turned_away(asked, key, now, route)

@@ -6,6 +6,7 @@ One per worker; everything that a snapshot decides about a reply is here, everyt
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
@@ -32,7 +33,8 @@ class Replier:
     """Makes replies under one snapshot at a time. The memo belongs to the snapshot."""
 
     def __init__(self, snapshot: Snapshot, wall: Callable[[], float]) -> None:
-        self.counters: dict[Counted, list[int]] = {}
+        # A cell for each kind of reply; `cell[0] += 1` counts.
+        self.counters: defaultdict[Counted, list[int]] = defaultdict(lambda: [0])
         self.rcodes: dict[tuple[str, int], int] = {}  # replies without a verdict: (transport, RCODE) -> count
         self.stale_answers = self.edited = 0
         self._wall = wall
@@ -45,14 +47,6 @@ class Replier:
         self.memo = Memo(self.limits.memo_bytes)
         self.synthetic = Synthetic(snapshot.policy)
         self._next: Snapshot | None = None
-
-    def cell(self, transport: str, tier: str, action: str, reason: str) -> list[int]:
-        """The counter of one kind of reply; `cell[0] += 1` counts."""
-        key = (transport, tier, action, reason)
-        cell = self.counters.get(key)
-        if cell is None:
-            cell = self.counters[key] = [0]
-        return cell
 
     def error(self, reply: bytes, transport: str, rcode: int) -> bytes:
         """Count a reply without a verdict."""
@@ -87,19 +81,19 @@ class Replier:
 
     def answered(self, asked: Asked, entry: Entry, now: float) -> bytes:
         """The reply that a fresh answer makes for one client."""
-        answer, verdict, until = entry.answer, asked.verdict, FOREVER
+        answer, verdict, snapshot, until = entry.answer, asked.verdict, asked.snapshot, FOREVER
         if asked.safe is not None:
             return self._rewritten(asked, asked.safe, entry, now)
         if len(answer.body) > LARGE_BYTES and asked.transport == UDP:
             return self.finish(asked, verdict, replies.truncated(asked.query), 0.0)
-        if answer.targets or answer.marks or asked.snapshot.judges_addresses:
+        if answer.targets or answer.marks or snapshot.judges_addresses:
             told = self._told(asked, answer)
             if isinstance(told, Verdict):
                 return self.blocked(asked, told, answer, entry.expires, now)
             answer = told
         elapsed_s = int(now - entry.stored)
         cap_s = verdict.ttl_s
-        if asked.snapshot.matrix.valid_until is not None:
+        if snapshot.matrix.valid_until is not None:
             cap_s, until = self._cap(asked, verdict, answer, now)
         if answer.negative and answer.ttl_s:  # its SOA's TTL may be longer, but what is told counts down (RFC 2308 5)
             cap_s = min(cap_s, max(answer.ttl_s - elapsed_s, 0))
@@ -146,19 +140,14 @@ class Replier:
         """What may be told of an answer: itself, one without the parameters that lead past the filter, or the verdict
         that blocks it.
         """
-        row, snapshot, key, verdict = asked.row, asked.snapshot, asked.query.key, asked.verdict
-
-        def refused(packed: bytes) -> bool:
-            return decide_address(snapshot, row, key, packed, verdict) is not None
-
         if answer.marks & wire.SVCB_MARK:
             try:
-                edited = svcb.edited(answer, asked.query.question, row.strip_ech, row.strip_h3, refused)
+                edited = _edited(asked, answer)
             except WireError:
                 return UNREADABLE
             self.edited += edited is not answer
             answer = edited
-        return decide_answer(snapshot, row, key, answer, verdict) or answer
+        return decide_answer(asked.snapshot, asked.row, asked.query.key, answer, asked.verdict) or answer
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -192,7 +181,7 @@ class Replier:
     def finish(self, asked: Asked, verdict: Verdict, reply: bytes, valid_until: float) -> bytes:
         """Count a reply, cut it to the client's UDP size, and remember it if the same packet may come again."""
         transport, query = asked.transport, asked.query
-        cell = self.cell(transport, asked.row.tier, verdict.action, verdict.reason)
+        cell = self.counters[transport, asked.row.tier, verdict.action, verdict.reason]
         cell[0] += 1
         if transport != UDP:
             # An upstream's 64 KiB and our options may be more than a message can be.
@@ -232,6 +221,16 @@ REFUSED_TYPES: Final = frozenset({wire.AXFR, wire.IXFR, 253, 254})  # RFC 5936, 
 META_TYPES: Final = frozenset({wire.OPT, wire.TKEY, wire.TSIG, 0})
 UNUSUAL_TYPES: Final = REFUSED_TYPES | META_TYPES | {wire.ANY}
 UNUSUAL_FLAGS: Final = wire.QR | wire.OPCODE_MASK | wire.RD
+
+
+def _edited(asked: Asked, answer: Answer) -> Answer:
+    """An answer without what a class may not have of its service records."""
+    row, query = asked.row, asked.query
+
+    def refused(packed: bytes) -> bool:
+        return decide_address(asked.snapshot, row, query.key, packed, asked.verdict) is not None
+
+    return svcb.edited(answer, query.question, row.strip_ech, row.strip_h3, refused)
 
 
 def _fresh_until(entry: Entry, answer: Answer, elapsed_s: int, cap_s: int) -> float:

@@ -87,7 +87,8 @@ def _without_additionals(answer: Answer) -> Answer:
     if kept:
         last = answer.ttls[kept - 1]
         end = last + 6 + (answer.body[last + 4] << 8 | answer.body[last + 5])
-    return answer._replace(counts=(answers, authorities, 0), body=answer.body[:end], ttls=answer.ttls[:kept])
+    counts, body, ttls = (answers, authorities, 0), answer.body[:end], answer.ttls[:kept]
+    return Answer(answer.flags, counts, body, ttls, answer.ttl_s, answer.targets, answer.negative, answer.marks)
 
 
 def _edited_data(
@@ -155,4 +156,6 @@ def _written(answer: Answer, question: bytes, records: list[_Record]) -> Answer:
     if start + len(body) > _MAX_BYTES:
         raise WireError("too large without compression")
     header = (0, flags, 1, len(records), 0, 0)
-    return wire.read_answer(wire.pack_header(*header) + question + body, start, header)._replace(ttl_s=answer.ttl_s)
+    written = wire.read_answer(wire.pack_header(*header) + question + body, start, header)
+    written.ttl_s = answer.ttl_s
+    return written

@@ -136,7 +136,7 @@ class Upstreams:
         upstream.suspect = False
         if elapsed_s > upstream.slow_s:
             upstream.slow_s = min(upstream.slow_s * _SLOWER, HEDGE_MAX_S)
-        else:
+        elif upstream.slow_s > HEDGE_MIN_S:
             upstream.slow_s = max(upstream.slow_s * _FASTER, HEDGE_MIN_S)
         upstream.buckets[bisect_left(BUCKETS_S, elapsed_s)] += 1
         recovered, upstream.down = upstream.down, False

@@ -8,7 +8,7 @@ nothing else, whatever the bytes; writers take checked values.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from filterd.core import links, svcparams
 from filterd.core.names import key_of_labels
@@ -90,21 +90,9 @@ class Query:
     """
 
     __slots__ = (
-        "cookie",
-        "do",
-        "echo",
-        "edns",
-        "flags",
-        "formerr",
-        "id",
-        "key",
-        "name",
-        "plain",
-        "qclass",
-        "qtype",
-        "question",
-        "udp_bytes",
-    )
+        "cookie", "do", "echo", "edns", "flags", "formerr", "id", "key", "name", "plain", "qclass", "qtype",
+        "question", "udp_bytes",
+    )  # fmt: skip
 
     def __init__(
         self, ident: int, flags: int, question: bytes, name: bytes, key: bytes, qtype: int, qclass: int
@@ -228,7 +216,7 @@ def _check_options(packet: bytes, at: int, end: int, query: Query) -> None:
     raise WireError("EDNS options are malformed")
 
 
-class Answer(NamedTuple):
+class Answer:
     """An upstream's reply without id, question and OPT; pointers in `body` count from the start of the message.
 
     `ttls` are the offsets of the TTLs in `body`; `targets` the wire names it leads to, in lower case: of CNAMEs in
@@ -236,14 +224,27 @@ class Answer(NamedTuple):
     `marks`: PRIVATE where the answer section holds an address that `private` knows, SVCB_MARK for HTTPS and SVCB.
     """
 
-    flags: int
-    counts: tuple[int, int, int]
-    body: bytes
-    ttls: tuple[int, ...]
-    ttl_s: int  # the least TTL; for a negative answer what RFC 2308 section 5 says; 0 if nothing says
-    targets: tuple[bytes, ...]
-    negative: bool
-    marks: int = 0
+    __slots__ = ("body", "counts", "flags", "marks", "negative", "targets", "ttl_s", "ttls")
+
+    def __init__(
+        self,
+        flags: int,
+        counts: tuple[int, int, int],
+        body: bytes,
+        ttls: tuple[int, ...],
+        ttl_s: int,
+        targets: tuple[bytes, ...],
+        negative: bool,
+        marks: int = 0,
+    ) -> None:
+        self.flags = flags
+        self.counts = counts
+        self.body = body
+        self.ttls = ttls
+        self.ttl_s = ttl_s  # the least TTL; for a negative answer what RFC 2308 section 5 says; 0 if nothing says
+        self.targets = targets
+        self.negative = negative
+        self.marks = marks
 
 
 def read_answer(packet: bytes, start: int, header: Header | None = None) -> Answer:
@@ -395,7 +396,5 @@ def soa(ttl_s: int, owner: bytes = b"\xc0\x0c") -> bytes:
 
 def header_only(ident: int, flags: int, rcode: int) -> bytes:
     """A reply of 12 bytes: nothing of the question is echoed but the opcode (and RD where the opcode is QUERY)."""
-    keep = flags & OPCODE_MASK
-    if not keep:
-        keep = flags & (RD | CD)
+    keep = flags & OPCODE_MASK or flags & (RD | CD)
     return _HEADER.pack(ident, QR | keep | (RA if not flags & OPCODE_MASK else 0) | rcode, 0, 0, 0, 0)

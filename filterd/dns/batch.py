@@ -123,7 +123,7 @@ class _Messages:
 class Batch:
     """The buffers of one listening UDP socket.
 
-    After `receive()` returned n, slot i < n is `slots[i]`: (i, offset of the packet in `data`, and where its client's
+    After `receive()` returned n, slot i < n is `slots[i]`: (i, offset of the packet in `view`, and where its client's
     address begins and ends in `names`); its packet has `lengths[i]` bytes. To answer, write the reply over the packet,
     put its length into `reply_lengths[i]`, and `send` runs of answered slots.
     """
@@ -133,10 +133,10 @@ class Batch:
         envelopes = Envelopes(sock)
         self._envelope_bytes = size = envelopes.size
         first, last = (8, 28) if envelopes.name_bytes == 28 else (4, 8)  # address and scope, or address
-        self.data = bytearray(BATCH * SLOT_BYTES)
-        self.view, self.names = memoryview(self.data), memoryview(envelopes.data)
-        self._inward = _Messages(self.data, envelopes)
-        self._outward = _Messages(self.data, envelopes)
+        data = bytearray(BATCH * SLOT_BYTES)
+        self.view, self.names = memoryview(data), memoryview(envelopes.data)  # what is written into is half the price
+        self._inward = _Messages(data, envelopes)
+        self._outward = _Messages(data, envelopes)
         self._inward_at, self._outward_at = self._inward.at, self._outward.at
         self._controlled = envelopes.control_bytes > 0
         self.lengths = self._inward.received_lengths
@@ -168,18 +168,20 @@ class Outbox:
     def __init__(self, sock: socket.socket) -> None:
         self._fd = sock.fileno()
         self._envelopes = Envelopes(sock)
-        self._data = bytearray(BATCH * SLOT_BYTES)
-        self._outward = _Messages(self._data, self._envelopes)
+        data = bytearray(BATCH * SLOT_BYTES)
+        self._view, self._names = memoryview(data), memoryview(self._envelopes.data)
+        self._outward = _Messages(data, self._envelopes)
+        self._lengths = self._outward.lengths
         self.waiting = 0
 
     def put(self, peer: bytes, packet: bytes) -> int:
         """Add a reply of at most 2,048 bytes; returns how many were lost if that made it flush."""
         lost = self.flush() if self.waiting == BATCH else 0
         slot = self.waiting
-        at = slot * SLOT_BYTES
-        self._data[at : at + len(packet)] = packet
-        self._envelopes.data[slot * len(peer) : (slot + 1) * len(peer)] = peer
-        self._outward.lengths[slot] = len(packet)
+        at, name_at, size = slot * SLOT_BYTES, slot * len(peer), len(packet)
+        self._view[at : at + size] = packet
+        self._names[name_at : name_at + len(peer)] = peer
+        self._lengths[slot] = size
         self.waiting = slot + 1
         return lost
 
@@ -193,17 +195,20 @@ class Bundle:
     """Datagrams for one connected socket: `put` them, then `send` them with one call."""
 
     def __init__(self) -> None:
-        self._data = bytearray(BATCH * SLOT_BYTES)
-        self._outward = _Messages(self._data, None)
+        data = bytearray(BATCH * SLOT_BYTES)
+        self._view = memoryview(data)
+        self._outward = _Messages(data, None)
+        self._lengths = self._outward.lengths
         self.waiting = 0
 
     def put(self, ident: bytes, packet: bytes) -> None:
         """Add a packet, with these two bytes as its id. There is room while `waiting` is below BATCH."""
-        at = self.waiting * SLOT_BYTES
-        self._data[at : at + len(packet)] = packet
-        self._data[at : at + 2] = ident
-        self._outward.lengths[self.waiting] = len(packet)
-        self.waiting += 1
+        slot = self.waiting
+        at, size = slot * SLOT_BYTES, len(packet)
+        self._view[at : at + size] = packet
+        self._view[at : at + 2] = ident
+        self._lengths[slot] = size
+        self.waiting = slot + 1
 
     def send(self, sock: socket.socket) -> int:
         """Send what waits. Returns 0, or the errno for which some of it could not be sent."""
@@ -216,9 +221,9 @@ class Inbox:
     """Datagrams from connected sockets, one socket at a time; who sent them, the kernel has checked."""
 
     def __init__(self) -> None:
-        self._data = bytearray(BATCH * SLOT_BYTES)
-        self._view = memoryview(self._data)
-        self._inward = _Messages(self._data, None)
+        data = bytearray(BATCH * SLOT_BYTES)
+        self._view = memoryview(data)
+        self._inward = _Messages(data, None)
 
     def receive(self, sock: socket.socket) -> list[bytes] | None:
         """What was waiting, at most 64; None if the socket had an error waiting, such as a refused port."""

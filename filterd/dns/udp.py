@@ -48,7 +48,7 @@ class UdpListener:
         batch = self._batch
         count = batch.receive()  # at most one batch a wake-up, so that upstream answers and TCP get their turn
         now = monotonic()
-        data, view, names = batch.data, batch.view, batch.names
+        view, names = batch.view, batch.names
         lengths, reply_lengths = batch.lengths, batch.reply_lengths
         known, clients = self._clients.get, self._clients
         hits = unanswered = 0  # slots from `unanswered` on hold replies that are not sent yet
@@ -62,7 +62,7 @@ class UdpListener:
                     if entry is not None and entry[0] > now:
                         reply = entry[1]
                         size = len(reply) + 2
-                        data[at + 2 : at + size] = reply  # the id of the query stays in front of it
+                        view[at + 2 : at + size] = reply  # the id of the query stays in front of it
                         reply_lengths[slot] = size
                         entry[2][0] += 1
                         hits += 1
@@ -101,6 +101,6 @@ class UdpListener:
         reply = self._desk.query(packet, UDP, client.row, (self, batch.peer(slot)), now, key)
         if reply is None:
             return False
-        batch.data[at : at + len(reply)] = reply
-        batch.reply_lengths[slot] = len(reply)
+        size = batch.reply_lengths[slot] = len(reply)
+        batch.view[at : at + size] = reply
         return True

@@ -115,7 +115,7 @@ def test_a_newer_answer_takes_the_place_of_the_old():
 def test_one_answer_cannot_push_out_all_others():
     cache = AnswerCache(20_000)
     cache.put(b"small", AN_ANSWER, 0.0, 60)
-    huge = AN_ANSWER._replace(body=bytes(2000))
+    huge = wire.Answer(0, (1, 0, 0), bytes(2000), (6,), 300, (), False)
     cache.put(b"huge", huge, 0.0, 60)
     assert (cache.get(b"huge"), len(cache)) == (None, 1)
 

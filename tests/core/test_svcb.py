@@ -42,6 +42,10 @@ def shown(answer: wire.Answer, asked: bytes) -> list[str]:
     return sorted(line for rrset in read.answer for line in rrset.to_text().splitlines())
 
 
+def fields(answer: wire.Answer) -> list[object]:
+    return [getattr(answer, name) for name in wire.Answer.__slots__]
+
+
 def edited(
     answers: str, *, ech: bool = True, h3: bool = True, refuse: tuple[str, ...] = ()
 ) -> tuple[list[str], wire.Answer, wire.Answer]:
@@ -164,7 +168,8 @@ def test_a_chain_that_leads_to_nothing_any_more_is_no_data():
 
 def test_no_record_left_is_an_answer_without_sections():
     _, before, answer = edited(f"{WWW} 1 . mandatory=ech {ECH}")
-    assert answer == wire.Answer(before.flags & ~wire.AD, (0, 1, 0), wire.soa(300), (6,), 300, (), True, 0)
+    empty = wire.Answer(before.flags & ~wire.AD, (0, 1, 0), wire.soa(300), (6,), 300, (), True, 0)
+    assert fields(answer) == fields(empty)
 
 
 def test_marks_and_addresses_tell_of_what_is_left():
@@ -199,7 +204,7 @@ def test_the_cached_answer_is_left_alone():
     message = packet(CHAIN)
     answer = raw(message)
     svcb.edited(answer, question_of(message), True, True, lambda packed: True)
-    assert answer == raw(message)
+    assert fields(answer) == fields(raw(message))
 
 
 @pytest.mark.parametrize(

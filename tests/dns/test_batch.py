@@ -89,7 +89,7 @@ def test_replies_leave_from_their_slots_and_unanswered_ones_are_left_out(
     for slot in (0, 1, 3, 4):
         at = batch.slots[slot][1]
         reply = b"reply %d" % slot
-        batch.data[at : at + len(reply)] = reply
+        batch.view[at : at + len(reply)] = reply
         batch.reply_lengths[slot] = len(reply)
     assert batch.send(0, 2) == 0
     assert batch.send(3, 5) == 0

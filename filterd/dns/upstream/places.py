@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
-from typing import cast
 
 from filterd.core.exchange import Exchange
 from filterd.core.noise import Noise
@@ -43,12 +42,13 @@ class Ticket:
 def enter(exchange: Exchange, place: Place, ident: bytes) -> None:
     """Let an exchange wait in a place."""
     place.exchanges[ident] = exchange
-    exchange.token = Ticket(place, ident, cast(Ticket | None, exchange.token))
+    exchange.token = Ticket(place, ident, exchange.token)
 
 
 def forget(exchange: Exchange) -> None:
     """Let an exchange wait nowhere any more."""
-    ticket, exchange.token = cast(Ticket | None, exchange.token), None
+    ticket: Ticket | None = exchange.token
+    exchange.token = None
     while ticket is not None:
         place = ticket.place
         if place.exchanges.get(ticket.ident) is exchange:
@@ -60,7 +60,7 @@ def forget(exchange: Exchange) -> None:
 def places_of(exchange: Exchange) -> list[Place]:
     """Where an exchange waits or has waited, the last place first; one for each time it was sent."""
     found = []
-    ticket = cast(Ticket | None, exchange.token)
+    ticket: Ticket | None = exchange.token
     while ticket is not None:
         found.append(ticket.place)
         ticket = ticket.before
@@ -81,9 +81,9 @@ class Worker:
 
     def free_ident(self, place: Place) -> bytes:
         """A random id that no exchange has in this place."""
-        ident = self.two_random_bytes()
+        ident = self._noise.take(2)
         while ident in place.exchanges:
-            ident = self.two_random_bytes()
+            ident = self._noise.take(2)
         return ident
 
     def unreachable_later(self, exchanges: Iterable[Exchange], ours: bool = False) -> None:
