@@ -26,6 +26,11 @@ AROUND = {
     "unbound": ("#", 'local-zone: "', '" always_null'),
     "v2fly": ("#", "domain:", ""),
 }
+TAKEN = ("taken", "")
+LOGIN = b"""<script>var t = setTimeout(function () { location = "/login"; }, 1000);</script>
+<!DOCTYPE html>
+<html><head><title>School Wi-Fi</title></head><body><form action=/login></form></body></html>
+"""
 KNOWN: Suffixes = suffixes.load()
 
 
@@ -45,6 +50,13 @@ class Box:
         if judgement.outcome is Outcome.TAKEN:
             self.good = new
         return judgement
+
+
+def verdict(box: Box, came: Path) -> tuple[str, str]:
+    """Outcome and reason of a night."""
+    found = box.night(came)
+    assert found.outcome is Outcome.TAKEN or found.text.endswith(("stays in use", "there is no copy of it in use"))
+    return found.outcome.value, found.why.value
 
 
 def a_source(form: str = "auto", **more: object) -> Source:
