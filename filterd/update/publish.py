@@ -1,0 +1,127 @@
+"""From good copies to a table in force: compile, probe, hold what sins, publish, keep.
+
+A new copy that would block what must resolve, or open what must be blocked, is held by itself; the other lists of the
+night go on without it. What the table in force does wrong as well is said and stops nobody: the night is no worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from filterd.core.policy import Policy
+from filterd.core.probe import Hit, probe, suspects
+from filterd.core.probes import Probes
+from filterd.core.source import Source
+from filterd.core.table import Table
+from filterd.core.updates import Judgement, Outcome, Why
+from filterd.errors import FilterdError, TableError
+from filterd.store import build, tables
+from filterd.update.sources import Candidate
+from filterd.update.where import lines_of
+
+ROUNDS: Final = 3  # compile, hold what sins, compile again; beyond it something else is wrong
+
+
+@dataclass(slots=True)
+class Published:
+    """`generation` is None where nothing new was put in force, and `text` says why. `held` are sources whose new copy
+    sins; `old_sins` are hits that the table in force has too, or that nobody can be held for.
+    """
+
+    generation: str | None = None
+    text: str = ""
+    failed: bool = False
+    no_time: bool = False  # ... because this box does not know the time
+    held: dict[str, Judgement] = field(default_factory=dict)
+    old_sins: tuple[Hit, ...] = ()
+    built: build.Built | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Compiles and publishes for one run."""
+
+    sources: tuple[Source, ...]
+    policy: Policy
+    probes: Probes
+    blocklists: Path
+    state_dir: Path
+    keep: int
+    now: Callable[[], float]
+    step: Callable[[str], None]
+    accepted: frozenset[str] = frozenset()  # sources whose sins a person has taken on
+
+    def publish(self, staged: Mapping[str, Candidate], publishes: bool = True) -> Published:
+        """Put a table of the staged copies, and the last good ones of all other sources, in force.
+
+        Raises OSError where the disk is full and TableError where the table cannot be written; nothing changes then.
+        """
+        staged = dict(staged)
+        outcome = Published()
+        before = self._table_in_force()
+        known = set() if before is None else set(self._probe(before))
+        for _ in range(ROUNDS):
+            paths = {name: candidate.path for name, candidate in staged.items()}
+            self.step(f"compiling {len(self.sources)} lists")
+            outcome.built = built = build.compile_lists(self.sources, self.blocklists, self.state_dir, paths)
+            if not built.has_sources:
+                outcome.text, outcome.failed = "no list is usable: what was in force stays", True
+                return outcome
+            self.step("probing")
+            table = build.table_of(built)
+            hits = self._probe(table)
+            blamed = {hit: set(suspects(hit, table, before)) for hit in hits if hit not in known}
+            fresh = tuple(hit for hit, names in blamed.items() if not names & self.accepted)
+            guilty = {name: hit for hit in fresh for name in blamed[hit] if name in staged}
+            if not guilty:
+                outcome.old_sins = hits
+                break
+            for name, hit in guilty.items():
+                outcome.held[name] = self._judgement(hit, name, staged.pop(name))
+        else:
+            fresh = hits
+        if fresh and before is not None:
+            outcome.text, outcome.failed = f"{_sentence(fresh[0])}; what was in force stays", True
+            return outcome
+        if publishes:
+            self.step("publishing")
+            outcome.generation = build.publish(self.state_dir, built, int(self.now()), self.keep)
+        return outcome
+
+    def _table_in_force(self) -> Table | None:
+        generation = tables.current(self.state_dir)
+        if generation is None:
+            return None
+        try:
+            return tables.open_table(tables.verify(self.state_dir, generation))
+        except (TableError, OSError):
+            return None  # nothing is worse than a damaged table
+
+    def _probe(self, table: Table) -> tuple[Hit, ...]:
+        return probe(self.policy, table, self.probes, self.now())
+
+    def _judgement(self, hit: Hit, source: str, candidate: Candidate) -> Judgement:
+        if hit.kind == "block":
+            return Judgement(
+                Outcome.HELD, Why.SENTINEL, f"no longer lists {hit.name}, which {_for(hit)} must not reach"
+            )
+        found = next(s for s in self.sources if s.id == source)
+        try:
+            lines = lines_of(found, candidate.path, hit.name)
+        except (FilterdError, OSError):
+            lines = []
+        where = f", line {lines[0][0]}: {lines[0][1]}" if lines else ""
+        return Judgement(Outcome.HELD, Why.PROBE, f"would block {hit.name} for {_for(hit)}{where}")
+
+
+def _for(hit: Hit) -> str:
+    return ", ".join(hit.tiers)
+
+
+def _sentence(hit: Hit) -> str:
+    if hit.kind == "block":
+        return f"{hit.name} would no longer be blocked for {_for(hit)}"
+    return f"{hit.name} would be blocked for {_for(hit)} by {', '.join(hit.sources)}"
