@@ -47,6 +47,10 @@ class HotSelector(selectors.BaseSelector):
         if self._callbacks.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
+    def closing(self, fd: int) -> None:
+        """As `remove`, for one that is closed at once: the kernel takes what is closed out by itself (epoll(7))."""
+        self._callbacks.pop(fd, None)
+
     def after(self, callback: Callable[[], None]) -> None:
         """Call it once, when what can be read now has been read."""
         self._after.append(callback)

@@ -180,3 +180,21 @@ def test_a_socket_closed_by_another_callback_of_the_same_turn_is_not_called(hot:
         for sock in both:
             sock.close()
     assert len(called) == 1
+
+
+def test_a_closed_socket_leaves_its_number_to_the_next_one(hot: HotSelector) -> None:
+    called: list[str] = []
+
+    async def story() -> None:
+        for name in ("first", "second"):
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+            with ours, theirs:
+                fd = ours.fileno()
+                hot.add(fd, lambda fd, name=name, ours=ours: called.append(f"{name} {ours.recv(9).decode()}"))  # type: ignore[misc]
+                theirs.send(b"heard")
+                await asyncio.sleep(0.01)
+                theirs.send(b"unheard")
+                hot.closing(fd)
+
+    run(hot, story)
+    assert called == ["first heard", "second heard"]

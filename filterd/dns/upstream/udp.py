@@ -14,7 +14,7 @@ from typing import Final
 
 from filterd.core.exchange import Exchange
 from filterd.core.upstreams import NOBODY
-from filterd.dns.batch import BATCH, Bundle, Inbox
+from filterd.dns.batch import BATCH, Bundle, Inbox, receive_one
 from filterd.dns.upstream.places import Place, Worker, enter, forget
 
 POOL: Final = 4  # sockets to each upstream: few, so that many answers are read with one call
@@ -22,6 +22,7 @@ POOL_STRAYS: Final = 64  # packets with an id that nothing waits under
 POOL_USES: Final = 4096  # questions after which a pool socket gets another port
 # Too many open files, no memory, no free port: what a new socket can fail by that says nothing about its upstream.
 OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.EADDRNOTAVAIL})
+_KIND: Final = int(socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)  # an enum's arithmetic is Python
 
 
 class Flight(Place):
@@ -116,19 +117,21 @@ class UdpCarrier:
         return flight
 
     def _open(self) -> Flight:
-        sock = socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        sock = socket.socket(self._family, _KIND)
         try:
             sock.connect(self._address)
         except OSError:
             sock.close()
             raise
-        flight = self.flights[sock.fileno()] = Flight(self, sock)
-        self._worker.hot.add(sock.fileno(), self._readable)
+        fd = sock.fileno()
+        flight = self.flights[fd] = Flight(self, sock)
+        self._worker.hot.add(fd, self._readable)
         return flight
 
     def _readable(self, fd: int) -> None:
         flight = self.flights[fd]
-        packets = self._buffers.inbox.receive(flight.socket)
+        many = self.pool or flight.strays  # a fresh socket has one answer to get, unless somebody guesses
+        packets = self._buffers.inbox.receive(flight.socket) if many else receive_one(flight.socket)
         if packets is None:  # ICMP: nobody listens there
             for given_up in self._given_up(flight):
                 self._worker.desk.unreachable(given_up)
@@ -190,5 +193,5 @@ class UdpCarrier:
     def close_flight(self, flight: Flight) -> None:
         fd = flight.socket.fileno()
         if self.flights.pop(fd, None) is not None:
-            self._worker.hot.remove(fd)
+            self._worker.hot.closing(fd)
             flight.socket.close()
