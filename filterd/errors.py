@@ -18,8 +18,8 @@ class NameSyntaxError(FilterdError):
 
 
 class ListError(FilterdError):
-    """A whole blocklist that must not be used (HTML, binary, too many bad lines). Caught by `core.compiler` and
-    `store.build`, which leave it out and say why, and by `update`. `why` is a value of `core.updates.Why`."""
+    """A whole blocklist that must not be used (HTML, binary, too many bad lines); `why` is a value of
+    `core.updates.Why`. Caught by `core.compiler` and `store.build`, which leave it out and say why, and by `update`."""
 
     def __init__(self, text: str, why: str = "format") -> None:
         super().__init__(text)
@@ -31,9 +31,9 @@ class TableError(FilterdError):
 
 
 class TrustError(FilterdError):
-    """A key, or a signed file, that must not be believed: unknown, forged, older, expired, damaged. Caught by
-    `store.keys`, `update.district` and `cli.lists_bundles`, which keep what is in force. `why`: of `core.updates.Why`
-    where it is about a bundle."""
+    """A key, or a signed file, that must not be believed: unknown, forged, older, expired, damaged; `why` is a value of
+    `core.updates.Why`. Caught by `store.keys`, `update.district` and `cli.lists_bundles`, which keep what is in force.
+    """
 
     def __init__(self, text: str, why: str = "signature") -> None:
         super().__init__(text)

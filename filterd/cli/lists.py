@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from filterd.cli.lists_bundles import export_bundle, import_bundle
 from filterd.cli.options import config_option, state_option
 from filterd.cli.state import state_directory
 from filterd.core.rules import Report
@@ -28,6 +29,10 @@ _SAMPLES = 5
 @click.group()
 def lists() -> None:
     """Build the table of blocked names, or show its state."""
+
+
+lists.add_command(export_bundle)
+lists.add_command(import_bundle)
 
 
 @lists.command()

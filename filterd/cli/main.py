@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Check the whole configuration; every mistake at once.",
     "explain": "Show how a name is decided for a class or client, and why.",
     "init": "Write a new configuration directory.",
+    "keys": "Make keys for signed bundles, and say whose are trusted.",
     "lists": "Build the table of blocked names, or show its state.",
     "run": "Run the DNS filter.",
     "safesearch": "List which search engines are in safe mode for whom.",

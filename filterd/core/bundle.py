@@ -23,6 +23,7 @@ MAX_INDEX_BYTES: Final = 4 << 20
 MAX_TOTAL_BYTES: Final = 1 << 30
 MAX_FILES: Final = 20
 DAY_S: Final = 86400
+DAYS: Final = 30  # that a bundle may be imported after it was made, unless its maker says otherwise
 AHEAD_S: Final = DAY_S  # clocks differ; a bundle from further ahead was signed by a wrong one, or this one is
 _FILE_NAME = re.compile(r"[a-zA-Z]{1,30}\.[a-z]{1,10}")
 _GENERATION = re.compile(r"\d{6,12}-[0-9a-f]{16}")

@@ -30,7 +30,6 @@ from filterd.errors import TableError, TrustError
 from filterd.store import atomic, bundles, files, keys, tablefiles, tables
 from filterd.store.bundles import INDEX, LICENCES, SIGNATURE
 
-DAYS = 30
 _OURS = re.compile(r"\d{6,12}-[0-9a-f]{16}(-\d{1,16})?|\.new-\w+")
 
 
@@ -42,7 +41,7 @@ def export(
     sources: Sequence[Source],
     status: Mapping[str, str],
     now: int,
-    days: int = DAYS,
+    days: int = bundle.DAYS,
 ) -> Index:
     """Write the table in force to `folder` and sign it. `status`: what the last update made of a source, by its id.
 

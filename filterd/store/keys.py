@@ -166,7 +166,9 @@ def trust(config_dir: Path, key: TrustedKey) -> bool:
     folder = config_dir / FOLDER
     if not config_dir.is_dir():
         raise _refusal(config_dir, "is no configuration directory")
-    folder.mkdir(mode=0o755, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o755)  # whatever the umask: the service reads it and does not write it
     good, bad = _look(config_dir)
     path = folder / f"{key.name}{PUBLIC}"
     for other in good:
