@@ -10,6 +10,7 @@ import re
 
 from filterd.core.rules.formats import FORMATS
 
+_MAX_COMMENT = 200  # bytes
 _HEADER_LINES = 60  # what stands further down speaks of a part of the list
 _COUNTED = {
     "entries", "domains", "names", "hosts", "hostnames", "rules", "filters", "records", "addresses", "ips", "networks",
@@ -35,7 +36,7 @@ def declared(head: bytes, format: str) -> int | None:  # noqa: A002 - the word o
     said = set()
     for line in head.splitlines()[:_HEADER_LINES]:
         line = line.strip()
-        if line and line[0] in marks:
+        if line and line[0] in marks and len(line) <= _MAX_COMMENT:
             number = _number(line.lstrip(b"#!; \t").decode("utf-8", "replace").lower())
             if number is not None:
                 said.add(number)

@@ -24,6 +24,8 @@ from filterd.store import files
 CHUNK_BYTES = 1 << 18
 MAX_FILE_BYTES = 1 << 29
 MAX_TREE_BYTES = 1 << 32
+MAX_RATIO = 50  # unpacked to packed; real archives of lists have 3 to 10
+MIN_TREE_BYTES = 1 << 26  # what any archive may unpack to
 MAX_MEMBERS = 50_000
 MAX_READ_BYTES = 1 << 20  # what tarfile may take into memory at once: long names and extended headers
 _MAX_HOPS = 8
@@ -99,6 +101,8 @@ class TarTree:
         self._files: dict[str, tarfile.TarInfo] = {}
         self._links: dict[str, str] = {}
         self._file = os.fdopen(open_regular(path), "rb")
+        packed = os.fstat(self._file.fileno()).st_size
+        self._limit = min(MAX_TREE_BYTES, max(MIN_TREE_BYTES, MAX_RATIO * packed))
         try:
             bounded: Any = _Bounded(_unpacked(self._file))
             self._tar = tarfile.open(fileobj=bounded, mode="r:")  # noqa: SIM115 - closed by close()
@@ -117,7 +121,7 @@ class TarTree:
         total = 0
         for count, member in enumerate(self._tar, 1):
             total += member.size
-            if count > MAX_MEMBERS or total > MAX_TREE_BYTES or member.size > MAX_FILE_BYTES:
+            if count > MAX_MEMBERS or total > self._limit or member.size > MAX_FILE_BYTES:
                 raise ListError(f"{self._path} unpacks to more than a list archive would", Why.TOO_LARGE)
             name = _inside("", member.name)
             if name is None:
@@ -132,7 +136,7 @@ class TarTree:
     def _check_to_the_end(self) -> None:
         """Read what follows the last member: only at its end does a compressed file prove its checksum."""
         assert self._tar.fileobj is not None
-        for _ in range(MAX_TREE_BYTES // CHUNK_BYTES):
+        for _ in range(self._limit // CHUNK_BYTES):
             if not self._tar.fileobj.read(CHUNK_BYTES):
                 return
         raise ListError(f"{self._path} unpacks to more than a list archive would", Why.TOO_LARGE)

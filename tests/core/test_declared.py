@@ -52,5 +52,8 @@ def test_bytes_of_any_kind_declare_nothing() -> None:
     assert declared(bytes(range(256)) * 50, "hosts") is None
 
 
-def test_a_hostile_header_is_read_in_no_time() -> None:
-    assert declared(b"# " + b"a " * 30_000 + b": 1\n", "hosts") is None
+@pytest.mark.parametrize("filling", [b"a ", b" ", b"a(", b"1,000", b"a:"])
+def test_a_hostile_header_is_read_in_no_time(filling: bytes) -> None:
+    assert declared(b"# a" + filling * 30_000 + b"x: 1 y\n", "hosts") is None
+    short = b"# a" + filling * 90 + b"x: 1 y\n"
+    assert declared(short[:200] + b"\n", "hosts") is None

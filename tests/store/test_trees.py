@@ -143,3 +143,17 @@ def test_a_file_of_absurd_size_is_not_read(tmp_path: Path) -> None:
         file.truncate(trees.MAX_FILE_BYTES + 1)
     with pytest.raises(ListError, match="larger than 512 MiB"):
         trees.open_regular(tmp_path / "big")
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["as a member", "after the last member"])
+def test_an_archive_that_unpacks_to_far_more_than_lists_do_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: bool
+) -> None:
+    monkeypatch.setattr(trees, "MIN_TREE_BYTES", 1 << 20)
+    header = tarfile.TarInfo("b/games/domains")
+    header.size = 3 << 20 if inside else 0
+    path = tmp_path / "bomb.tar.gz"
+    path.write_bytes(gzip.compress(header.tobuf() + bytes((3 << 20) + 1024)))
+    with pytest.raises(ListError, match="unpacks to more than a list archive would") as caught:
+        trees.TarTree(path)
+    assert caught.value.why == "too-large"

@@ -28,12 +28,13 @@ def others(batches: Iterator[Batch], form: Format, suffixes: Suffixes, report: R
     longest = len(before) + _MAX_NAME + len(after)
     start, stop = len(before), -len(after) or None
     for file, number, batch in batches:
-        found = [line for line in batch if len(line) > longest or not plain(line)]
         named = [line[start:stop] for line in batch] if start or stop else batch
         doubtful = suffixes.among(named)
         if doubtful:
             pairs = zip(batch, named, strict=True)
             found = [line for line, name in pairs if len(line) > longest or name in doubtful or not plain(line)]
+        else:
+            found = [line for line in batch if len(line) > longest or not plain(line)]
         done = 0
         for line in found:
             at = batch.index(line, done)
