@@ -25,9 +25,9 @@ def zone(records: Mapping[str, Sequence[str]]) -> Script:
             for value in records[name]:
                 kind = _kind(value)
                 if kind == "CNAME":
-                    following = value
+                    following = value.lower()
                 if kind in ("CNAME", question.kind):
-                    data = {"A": A, "AAAA": AAAA, "CNAME": CNAME}[kind](value)
+                    data = CNAME(value) if kind == "CNAME" else _address(value)
                     reply.add_answer(RR(name, getattr(QTYPE, kind), rdata=data, ttl=60))
             name = following
         return [bytes(reply.pack())]
@@ -47,6 +47,11 @@ def changing(name: str, *answers: Sequence[str]) -> Script:
         return inner(question)
 
     return script
+
+
+def _address(value: str) -> A | AAAA:
+    packed = tuple(ipaddress.ip_address(value).packed)
+    return A(packed) if len(packed) == 4 else AAAA(packed)
 
 
 def _kind(value: str) -> str:
