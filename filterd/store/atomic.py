@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import glob
 import os
 import secrets
 import shutil
@@ -73,6 +74,19 @@ def _second_name(source: Path, beside: Path, mode: int) -> None:
 def _finish(descriptor: int, mode: int) -> None:
     os.fchmod(descriptor, mode)
     os.fsync(descriptor)
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed writers of `path` left beside it, when nobody else is writing it. Raises OSError."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        left.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder of the state directory if it is not there, for good. Raises OSError."""
+    if not folder.is_dir():
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

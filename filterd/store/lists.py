@@ -274,9 +274,7 @@ def _folder(state_dir: Path, source_id: str) -> Path:
 def _made(state_dir: Path, source_id: str | None = None) -> Path:
     """The folder of all lists, or of one, made if need be."""
     folder = state_dir / "lists" if source_id is None else _folder(state_dir, source_id)
-    if not folder.is_dir():
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        atomic.sync_folder(folder.parent)
+    atomic.make_folder(folder)
     return folder
 
 

@@ -27,8 +27,9 @@ def path(state_dir: Path) -> Path:
 
 
 def write(state_dir: Path, status: Mapping[str, Any]) -> None:
-    """Publish what a run did. Raises OSError; the status of the run before then stays."""
-    state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    """Publish what a run did; one writer at a time. Raises OSError; the status of the run before then stays."""
+    atomic.make_folder(state_dir)
+    atomic.sweep(path(state_dir))
     body = json.dumps({"format": FORMAT, **status}, ensure_ascii=False, indent=1)
     atomic.write(path(state_dir), body.encode("utf-8", "replace"))
 

@@ -152,7 +152,7 @@ def rollback(state_dir: Path, generation: str | None = None, now: int | None = N
     From then on nothing is published until `release`. Raises TableError if there is no such generation, or it is
     damaged; then nothing changed. `now`: Unix seconds, of the clock if None.
     """
-    with _locked(state_dir, "the table could not be rolled back") as root:
+    with _locked(state_dir, "the rollback could not be finished") as root:
         wanted = _sound_before(state_dir) if generation is None else generation
         verify(state_dir, wanted)
         _point(state_dir, wanted)
@@ -203,7 +203,8 @@ def _put_in_force(state_dir: Path, root: Path, generation: str) -> None:
         _point(state_dir, generation)
     except BaseException:
         if pointed(state_dir) != generation:
-            shutil.rmtree(root / generation, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                _remove(root, generation)
         raise
 
 
@@ -237,7 +238,7 @@ def _writing(state_dir: Path, failed: str) -> Iterator[Path]:
 def _locked(state_dir: Path, failed: str) -> Iterator[Path]:
     root = _tables(state_dir)
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(root)
         with atomic.locked(root / ".lock"):
             yield root
     except OSError as error:
@@ -253,10 +254,10 @@ def _need_space(root: Path, wanted: int) -> None:
 
 def _sweep(state_dir: Path, root: Path) -> None:
     """Remove what a killed writer left behind; the lock says that nobody is still at it."""
-    for path in root.glob(".new-*"):
+    for path in (*root.glob(".new-*"), *root.glob(".old-*")):
         shutil.rmtree(path, ignore_errors=True)
-    for path in (*root.glob(".*.tmp"), *state_dir.glob(".CURRENT.*.tmp")):
-        path.unlink(missing_ok=True)
+    atomic.sweep(root / PINNED)
+    atomic.sweep(state_dir / "CURRENT")
 
 
 def _prune(state_dir: Path, root: Path, keep: int) -> None:
@@ -265,7 +266,14 @@ def _prune(state_dir: Path, root: Path, keep: int) -> None:
     for name in generations(state_dir):
         if name not in kept:
             with contextlib.suppress(OSError):
-                shutil.rmtree(root / name)
+                _remove(root, name)
+
+
+def _remove(root: Path, generation: str) -> None:
+    """Out of sight in one step, then gone: there is never half of a generation."""
+    beside = root / f".old-{generation}"
+    (root / generation).rename(beside)
+    shutil.rmtree(beside, ignore_errors=True)
 
 
 def _is_generation(value: object) -> bool:

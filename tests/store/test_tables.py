@@ -417,7 +417,7 @@ def test_a_damaged_pin_is_none(tmp_path: Path, content: bytes) -> None:
 def test_what_a_killed_writer_left_is_swept(tmp_path: Path) -> None:
     publish(tmp_path, "a.com")
     (tmp_path / "tables/.new-abc").mkdir()
-    for name in ("tables/.new-abc/trie.marisa", "tables/.pinned.x.tmp", ".CURRENT.y.tmp"):
+    for name in ("tables/.new-abc/trie.marisa", "tables/..pinned.x.tmp", ".CURRENT.y.tmp"):
         (tmp_path / name).write_bytes(b"half")
     publish(tmp_path, "b.com")
     assert sorted(path.name for path in tmp_path.rglob(".*")) == [".lock"]
