@@ -65,7 +65,7 @@ def export_bundle(
             raise TrustError(f"{key_file} lies in {folder}, where everybody would read it", "key")
         title = name or configuration.policy.school_name.vi
         index = exports.export(state, folder, private, title, configuration.sources, outcomes, now, days)
-    except (TrustError, TableError) as error:
+    except (TrustError, TableError, OSError) as error:
         _refuse(context, f"no bundle was made: {error}")
     else:
         _show(index, f"signed with {key_file.name} ({index.signer})")

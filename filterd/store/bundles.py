@@ -41,7 +41,9 @@ Probe = Callable[[Table], str]  # what a table would do wrong to this school, as
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a bundle is held against. `table`: the hash of the table in force, '' for none; `now`: Unix seconds."""
+    """What a bundle is held against. `table`: the hash of the table in force, '' for none or a damaged one; `now`: Unix
+    seconds.
+    """
 
     keys: tuple[TrustedKey, ...]
     refused: Mapping[str, str]
@@ -64,9 +66,8 @@ class Offer:
 
 def gate(config_dir: Path, state_dir: Path, now: int, clock_trusted: bool) -> Gate:
     """What this box holds bundles against at the moment. Raises TrustError for a damaged bundle.json."""
-    table = (tables.current(state_dir) or "").partition("-")[2]
     trusted, refused = keys.trusted(config_dir), keys.refused(config_dir)
-    return Gate(trusted, refused, recorded(state_dir), table, now, clock_trusted)
+    return Gate(trusted, refused, recorded(state_dir), _table(state_dir), now, clock_trusted)
 
 
 def look(folder: Path, gate: Gate) -> Offer:
@@ -114,16 +115,25 @@ def recorded(state_dir: Path) -> Record:
         ) from None
 
 
+def need_space(folder: Path, index: Index) -> None:
+    """Raises TrustError where a bundle's files do not fit twice: as a copy of ours, and as a generation."""
+    free = shutil.disk_usage(folder).free
+    if free < 2 * index.total:
+        needed = (2 * index.total >> 20) + 1
+        raise TrustError(f"{folder} has {free >> 20} MiB free; {needed} MiB are needed (twice the bundle)", Why.DISK)
+
+
 def copy(source: Path, target: Path, limit: int) -> File:
     """Copy a regular file of at most `limit` bytes, and say what was copied. Links are not followed.
 
-    Raises OSError, or ValueError for what is no such file. The copy is on the disk when this returns.
+    Raises OSError, with `source` as its file name if that is to blame, or ValueError for what is no such file. The copy
+    is on the disk when this returns.
     """
     total, digest = 0, hashlib.sha256()
     descriptor = files.open_regular(source, limit)
     try:
         with target.open("xb") as file:
-            while total <= limit and (chunk := os.read(descriptor, min(_CHUNK, limit + 1 - total))):
+            while total <= limit and (chunk := _next(descriptor, min(_CHUNK, limit + 1 - total), source)):
                 file.write(chunk)
                 digest.update(chunk)
                 total += len(chunk)
@@ -132,6 +142,25 @@ def copy(source: Path, target: Path, limit: int) -> File:
     finally:
         os.close(descriptor)
     return File(total, digest.hexdigest())
+
+
+def _next(descriptor: int, size: int, source: Path) -> bytes:
+    try:
+        return os.read(descriptor, size)
+    except OSError as error:  # a stick that was pulled out says so here, and not whose fault it is
+        raise OSError(error.errno, error.strerror, str(source)) from None
+
+
+def _table(state_dir: Path) -> str:
+    """The hash of the table in force. A damaged one is none: the same bundle again would repair it."""
+    generation = tables.current(state_dir)
+    if generation is None:
+        return ""
+    try:
+        tables.verify(state_dir, generation)
+    except (TableError, OSError):
+        return ""
+    return generation.partition("-")[2]
 
 
 def _signer(folder: Path, data: bytes, text: bytes, gate: Gate) -> TrustedKey:
@@ -175,10 +204,7 @@ def _check_machine(index: Index) -> None:
 
 def _copied(folder: Path, index: Index, staging: Path) -> Path:
     """A checked copy of the table, laid out as in a state directory so that `tables` can read it."""
-    free = shutil.disk_usage(staging).free
-    if free < 2 * index.total:
-        needed = (2 * index.total >> 20) + 1
-        raise TrustError(f"{staging} has {free >> 20} MiB free; {needed} MiB are needed (twice the bundle)", Why.DISK)
+    need_space(staging, index)
     source = folder / index.folder
     target = staging / "tables" / index.generation
     target.mkdir(parents=True)
@@ -200,7 +226,8 @@ def _copy_checked(source: Path, target: Path, wanted: File) -> None:
     except OSError as error:
         missing = error.filename is not None and Path(os.fsdecode(error.filename)) == source
         why = Why.DAMAGED if missing else Why.DISK
-        raise TrustError(f"{source if missing else target}: {error.strerror}: the bundle is not whole", why) from None
+        what = "the bundle is not whole" if missing else "it could not be copied"
+        raise TrustError(f"{source if missing else target}: {error.strerror}: {what}", why) from None
     if found.size != wanted.size:
         raise TrustError(f"{source} has {found.size:,} bytes, {wanted.size:,} were signed", Why.DAMAGED)
     if found.sha256 != wanted.sha256:

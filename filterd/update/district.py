@@ -68,6 +68,7 @@ def fetch(place: str, fetcher: Fetcher | None, staging: Path, gate: Gate) -> tup
             raise
         offer = _index(place, fetcher, staging, gate)  # an export may have come between the index and its signature
     if not offer.in_force:
+        bundles.need_space(staging, offer.index)
         folder = staging / offer.index.folder
         folder.mkdir()
         for name, file in offer.index.files.items():

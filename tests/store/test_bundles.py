@@ -81,6 +81,14 @@ def test_what_a_local_build_replaced_can_be_taken_again(district: District) -> N
     assert blocks(district.school, "new.com")
 
 
+def test_a_table_in_force_that_is_damaged_is_repaired_by_the_same_bundle(district: District) -> None:
+    generation = district.bring()
+    (district.school / "tables" / generation / "trie.marisa").write_bytes(b"damaged")
+    assert not district.look().in_force
+    assert district.bring() != generation
+    assert blocks(district.school, "new.com")
+
+
 def test_the_first_bundle_needs_nothing_before_it(tmp_path: Path) -> None:
     district = District(tmp_path)
     district.compile("a.com")
@@ -363,6 +371,12 @@ def test_a_rollback_of_the_school_stands_until_it_is_released(district: District
     tables.release(district.school)
     district.bring(NOW + 1)
     assert blocks(district.school, "third.com")
+
+
+def test_a_stick_that_fails_while_it_is_read_is_to_blame(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        bundles.copy(Path("/proc/self/mem"), tmp_path / "copy", 100)  # says that it is a file, and cannot be read at 0
+    assert caught.value.filename == "/proc/self/mem"
 
 
 def test_without_space_nothing_is_copied(district: District, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,12 @@ import json
 import shutil
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from filterd.core.bundle import DAY_S, Index
-from filterd.errors import TableError, TrustError
+from filterd.errors import TableError
 from filterd.store import bundles, exports, keys, tables
 from filterd.store.bundles import INDEX, LICENCES, SIGNATURE
 from tests.store.district import NOW, SOURCES, District
@@ -196,58 +195,6 @@ def test_a_link_in_place_of_a_tables_file_is_not_followed(district: District, tm
     with pytest.raises((OSError, TableError)):
         district.export()
     assert not (district.folder / INDEX).exists()
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from filterd.store import exports, keys
-
-state, folder, key = map(Path, sys.argv[1:4])
-now, at = map(int, sys.argv[4:])
-steps = 0
-
-def stepping(name):
-    real = getattr(os, name)
-    def step(*args, **more):
-        global steps
-        steps += 1
-        if steps == at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*args, **more)
-    setattr(os, name, step)
-
-for name in ("fsync", "replace", "rename", "open", "mkdir", "chmod"):
-    stepping(name)
-exports.export(state, folder, keys.load_private(key), "x", (), {}, now)
-"""
-
-
-def test_an_export_killed_at_any_step_leaves_a_whole_bundle_or_none_that_passes(district: District) -> None:
-    district.export()
-    district.compile("b.com")
-    for at in range(1, 200):
-        words = (district.state, district.folder, district.safe / "district.key", NOW + at, at)
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, *map(str, words)], cwd=Path(__file__).parents[2], check=False
-        )
-        _is_whole_or_refused(district, NOW + at)
-        if done.returncode == 0:
-            break
-    assert at > 10
-    district.bring(NOW + at)
-    assert district.index().folder in folders(district)
-
-
-def _is_whole_or_refused(district: District, now: int) -> None:
-    try:
-        offer = district.look(now)
-    except TrustError as error:
-        assert "is not signed by a key trusted here" in str(error)
-        return
-    for name, file in offer.index.files.items():
-        data = (district.folder / offer.index.folder / name).read_bytes()
-        assert hashlib.sha256(data).hexdigest() == file.sha256
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
