@@ -1,7 +1,7 @@
 """What servers send in place of a list, with status 200: login pages, error pages, error messages of programs.
 
-The head of a file is looked at, whatever format the list should be in: no line of ours begins with a tag. A page that
-begins further down shows itself line by line (`report`).
+The head of a file is looked at, whatever format the list should be in: in none of ours a line begins with a tag. A page
+that begins further down shows itself line by line (`report`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from filterd.core.rules.report import shown
 from filterd.core.updates import Why
 from filterd.errors import ListError
 
-_TAGS_AMONG = 40  # lines with something in them; further down a stray tag is dirt, as other lines are
+_TAGS_AMONG = 40  # lines with something in them
+_MANY_TAGS = 3  # of any kind; one that slipped into a list is dirt like other dirt
 _SHORT = 10  # lines: a message of a program is no longer
 _TAG = re.compile(rb"</?[a-z][a-z0-9-]*(?:[\s/>]|$)|<!--|<!doctype\b|<\?[a-z]", re.I)
 _PAGE = re.compile(rb"<!doctype html|<\?xml\b|</?(?:html|head|body|script|title|noscript|iframe)\b", re.I)
@@ -37,10 +38,7 @@ _MESSAGE = re.compile(
 def refuse(head: bytes) -> None:
     """Raise ListError when the first bytes of a file are a page or an error message, and no list."""
     if b"<" in head:
-        for at, (number, line) in enumerate(_content(head)):
-            if (at < _TAGS_AMONG and _TAG.match(line)) or (_PAGE.search(line) and not _FOR_BROWSERS.search(line)):
-                what = "XML" if _XML.match(line) else "HTML"
-                raise ListError(f"is a page and not a list: line {number} is {what}: {shown(line)!r}", Why.HTML)
+        _refuse_page(head)
     found = list(itertools.islice(_content(head), _SHORT + 1))
     if not found:
         return
@@ -49,6 +47,17 @@ def refuse(head: bytes) -> None:
         raise ListError(f"is JSON and not a list: line {number}: {shown(first)!r}", Why.FORMAT)
     if len(found) <= _SHORT and _MESSAGE.match(first):
         raise ListError(f"is a message and not a list: line {number}: {shown(first)!r}", Why.FORMAT)
+
+
+def _refuse_page(head: bytes) -> None:
+    tags = 0
+    for at, (number, line) in enumerate(_content(head)):
+        tags += _TAG.match(line) is not None
+        begins = at == 0 and tags == 1
+        many = at < _TAGS_AMONG and tags >= _MANY_TAGS
+        if begins or many or (_PAGE.search(line) and not _FOR_BROWSERS.search(line)):
+            what = "XML" if _XML.match(line) else "HTML"
+            raise ListError(f"is a page and not a list: line {number} is {what}: {shown(line)!r}", Why.HTML)
 
 
 def _content(head: bytes) -> Iterator[tuple[int, bytes]]:
