@@ -18,9 +18,9 @@ from filterd.config.load import Configuration, load_all
 from filterd.core.source import Source
 from filterd.core.updates import Outcome, Why
 from filterd.errors import ListError, TableError, TrustError
-from filterd.store import build, bundles, lists, status, suffixes, tables
+from filterd.store import build, lists, status, suffixes, tables
 from filterd.store.shelf import Shelf
-from filterd.update import clock, district, notes
+from filterd.update import clock, notes
 from filterd.update.fetch import Fetcher
 from filterd.update.publish import Press, Published
 from filterd.update.resolve import Resolver
@@ -228,6 +228,9 @@ class _Run:
 
     def _bundle(self) -> Published:
         """Take the district's table, if it is newer and does this school no wrong."""
+        from filterd.store import bundles  # and with it cryptography: not for boxes that fetch for themselves
+        from filterd.update import district
+
         place = self.configuration.updates.bundle
         assert place is not None
         pinned = tables.pinned(self.state_dir)
