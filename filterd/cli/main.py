@@ -19,10 +19,11 @@ COMMANDS = {
     "explain": "Show how a name is decided for a class or client, and why.",
     "init": "Write a new configuration directory.",
     "keys": "Make keys for signed bundles, and say whose are trusted.",
-    "lists": "Build the table of blocked names, or show its state.",
+    "lists": "Show the lists and the table; accept, hold, go back, compare.",
     "run": "Run the DNS filter.",
     "safesearch": "List which search engines are in safe mode for whom.",
     "site": "Open or close one name for the school, a tier or a class.",
+    "update": "Renew the lists: fetch, judge, try, put in force.",
 }
 
 KEPT = "Nothing was changed; in force: the running server, if any, keeps what it had."
