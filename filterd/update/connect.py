@@ -89,31 +89,32 @@ class Dialer(httpcore.NetworkBackend):
         self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002  neither is ever given
     ) -> httpcore.NetworkStream:  # fmt: skip
-        """A connection to the first allowed address that takes it. Raises FetchError."""
-        said = FetchError(Why.NETWORK, "no address to connect to")
+        """A connection to the first allowed address that takes it. Raises FetchError, with what the first one said."""
+        said: FetchError | None = None
         for address in self._addresses.get(host, ()):
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
             try:
-                sock = socket.socket(family, socket.SOCK_STREAM)
-            except OSError as error:  # a kernel without IPv6
-                said = FetchError(Why.NETWORK, f"no connection to {address}: {_reason(error)}", again=True)
-                continue
-            try:
-                sock.settimeout(self.left(timeout))
-                sock.connect((address, port))
-            except TimeoutError:
+                return _Stream(self._connected(address, port, timeout), self)
+            except FetchError as error:
+                said = said or error
+        raise said or FetchError(Why.NETWORK, "no address to connect to")
+
+    def _connected(self, address: str, port: int, timeout: float | None) -> socket.socket:
+        sock: socket.socket | None = None
+        try:
+            sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+            sock.settimeout(self.left(timeout))
+            sock.connect((address, port))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except BaseException as error:
+            if sock is not None:
                 sock.close()
-                said = self.late(f"{address} port {port} took no connection", timeout)
-            except OSError as error:
-                sock.close()
-                said = FetchError(Why.NETWORK, f"no connection to {address} port {port}: {_reason(error)}", again=True)
-            except BaseException:
-                sock.close()
-                raise
-            else:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return _Stream(sock, self)
-        raise said
+            if isinstance(error, TimeoutError):
+                raise self.late(f"{address} port {port} took no connection", timeout) from None
+            if isinstance(error, OSError):
+                text = f"no connection to {address} port {port}: {_reason(error)}"
+                raise FetchError(Why.NETWORK, text, again=True) from None
+            raise
+        return sock
 
 
 class _Stream(httpcore.NetworkStream):

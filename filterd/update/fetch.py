@@ -140,6 +140,7 @@ class Fetcher:
         asked = _conditions(known)
         with self._web.get(url, source, asked) as answer:
             if answer.status == 304 and asked:
+                next(answer.chunks, b"")  # it has none; but a connection is only used again after its end
                 return NotModified(url)
             if answer.status != 200:
                 raise self._refusal(answer)

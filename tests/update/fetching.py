@@ -12,8 +12,8 @@ from filterd.core.source import Source
 from filterd.update.fetch import Failure, Fetched, Fetcher, NotModified, Validators
 from filterd.update.resolve import Resolver
 from filterd.update.web import Limits
-from tests.update.nameserver import zone
-from tests.upstreams import Script, Upstream
+from tests.update.nameserver import Nameserver, zone
+from tests.upstreams import Script
 
 NOW = 1_800_000_000.0
 HOST = "lists.example"
@@ -39,7 +39,7 @@ class Fetching:
         self.pauses: list[float] = []
         self.told: list[tuple[str, int, int | None]] = []
         self.now = NOW
-        self.dns = Upstream(script or zone(records or {HOST: ["127.0.0.1"]}))
+        self.dns = Nameserver(script or zone(records or {HOST: ["127.0.0.1"]}))
         settings = {"clock": lambda: self.now, "pause": self.pauses.append, "progress": self._progress, **said}
         self.fetcher = Fetcher(Resolver((Configured(self.dns.url),)), staging, **settings)
 

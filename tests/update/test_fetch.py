@@ -16,6 +16,7 @@ from tests.update.webserver import (
     changing_etag,
     chunked,
     dated,
+    etag_of,
     gzipped,
     in_turn,
     rate_limited,
@@ -90,8 +91,10 @@ def test_nothing_about_the_school_is_said(fetching: Fetching, monkeypatch: pytes
 
 def test_one_connection_and_one_question_for_many_lists_of_a_host(fetching: Fetching) -> None:
     with WebServer({"/list": LIST}) as web:
+        url = web.url("/list", HOST)
         for _ in range(3):
-            fetching.content(web.url("/list", HOST))
+            fetching.content(url)
+            assert fetching(url, known=Validators(url, etag_of(LIST))) == NotModified(url)
         assert web.connections == 1
     assert len(fetching.dns.asked(HOST)) == 2  # A and AAAA
 

@@ -14,8 +14,8 @@ from filterd.update.faults import FetchError
 from filterd.update.resolve import KEEP_S, Resolver
 from tests.certificates import Authority
 from tests.peers import Line, Peer, answering, answering_https, server_context
-from tests.update.nameserver import changing, zone
-from tests.upstreams import ADDRESS, ADDRESS6, Question, Upstream, honest, silent, with_rcode
+from tests.update.nameserver import Nameserver, changing, zone
+from tests.upstreams import ADDRESS, ADDRESS6, Question, honest, silent, with_rcode
 
 HOST = "lists.example"
 BOTH = [ADDRESS, ADDRESS6]
@@ -26,22 +26,22 @@ def resolver(*urls: str, routes: tuple[Route, ...] = (), timeout_s: float = 2.0)
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as made:
+def upstream() -> Iterator[Nameserver]:
+    with Nameserver() as made:
         yield made
 
 
 @pytest.mark.parametrize(
     ("text", "address"), [("192.0.2.7", "192.0.2.7"), ("::1", "::1"), ("2001:DB8:0::7", "2001:db8::7")]
 )
-def test_an_address_is_its_own_and_nobody_is_asked(text: str, address: str, upstream: Upstream) -> None:
+def test_an_address_is_its_own_and_nobody_is_asked(text: str, address: str, upstream: Nameserver) -> None:
     assert resolver(upstream.url).addresses(text) == [address]
     assert not upstream.questions
 
 
 @pytest.mark.parametrize("name", [HOST, "Lists.EXAMPLE.", "lists_2.example", "xn--bcher-kva.example", "bücher.example"])
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_ipv4_comes_first_then_ipv6(transport: str, name: str, upstream: Upstream) -> None:
+def test_ipv4_comes_first_then_ipv6(transport: str, name: str, upstream: Nameserver) -> None:
     assert resolver(upstream.url.replace("udp", transport)).addresses(name) == BOTH
     assert [question.kind for question in upstream.questions] == ["A", "AAAA"]
     assert {question.transport for question in upstream.questions} == {transport}
@@ -90,7 +90,7 @@ def test_a_status_over_https_is_no_answer(tmp_path: Path) -> None:
 
 def test_aliases_are_followed_within_the_answer() -> None:
     records = {HOST: ["a.cdn.example"], "a.cdn.example": ["B.cdn.example"], "b.cdn.example": ["192.0.2.9"]}
-    with Upstream(zone(records)) as upstream:
+    with Nameserver(zone(records)) as upstream:
         assert resolver(upstream.url).addresses(HOST) == ["192.0.2.9"]
 
 
@@ -102,7 +102,7 @@ def test_addresses_of_other_names_in_an_answer_are_not_the_host_s() -> None:
             reply.add_answer(RR(HOST, rdata=A("192.0.2.1")))
         return [bytes(reply.pack())]
 
-    with Upstream(script) as upstream:
+    with Nameserver(script) as upstream:
         assert resolver(upstream.url).addresses(HOST) == ["192.0.2.1"]
 
 
@@ -112,7 +112,7 @@ def test_aliases_in_a_circle_end() -> None:
         reply.add_answer(RR(HOST, 5, rdata=CNAME("b.example")), RR("b.example", 5, rdata=CNAME(HOST)))
         return [bytes(reply.pack())]
 
-    with Upstream(script) as upstream, pytest.raises(FetchError, match="no address"):
+    with Nameserver(script) as upstream, pytest.raises(FetchError, match="no address"):
         resolver(upstream.url).addresses(HOST)
 
 
@@ -120,7 +120,7 @@ def test_one_family_is_enough_though_nobody_answers_for_the_other() -> None:
     def script(question: Question) -> list[bytes]:
         return honest(question) if question.kind == "A" else []
 
-    with Upstream(script) as upstream:
+    with Nameserver(script) as upstream:
         assert resolver(upstream.url, timeout_s=0.1).addresses(HOST) == [ADDRESS]
 
 
@@ -129,7 +129,7 @@ def test_an_answer_too_large_for_udp_is_asked_for_over_tcp() -> None:
         full = honest(question)
         return [full[0][:2] + b"\x83\x80" + full[0][4:]] if question.transport == "udp" else full
 
-    with Upstream(script) as upstream:
+    with Nameserver(script) as upstream:
         assert resolver(upstream.url).addresses(HOST) == BOTH
         assert [question.transport for question in upstream.questions] == ["udp", "tcp"] * 2
 
@@ -158,27 +158,27 @@ def test_over_udp_what_does_not_fit_is_passed_over(spoil: Callable[[bytes], byte
         (good,) = honest(question)
         return [spoil(good.replace(b"\xc6\x33\x64\x07", b"\x06\x06\x06\x06")), good]
 
-    with Upstream(script) as upstream:
+    with Nameserver(script) as upstream:
         assert resolver(upstream.url).addresses(HOST) == BOTH
         assert len(upstream.questions) == 2
 
 
 def test_over_tcp_what_does_not_fit_is_the_end() -> None:
     said = pytest.raises(FetchError, match="no answer to what was asked")
-    with Upstream(lambda question: [_other_id(honest(question)[0])]) as upstream, said:
+    with Nameserver(lambda question: [_other_id(honest(question)[0])]) as upstream, said:
         resolver(upstream.url.replace("udp", "tcp")).addresses(HOST)
 
 
 @pytest.mark.parametrize("kind", ["silent", "closed", "SERVFAIL", "REFUSED", "NXDOMAIN", "empty"])
-def test_every_upstream_is_asked_until_one_knows(kind: str, upstream: Upstream) -> None:
+def test_every_upstream_is_asked_until_one_knows(kind: str, upstream: Nameserver) -> None:
     scripts = {"silent": silent, "SERVFAIL": with_rcode(2), "REFUSED": with_rcode(5), "NXDOMAIN": with_rcode(3)}
-    with Upstream(scripts.get(kind, with_rcode(0))) as first:
+    with Nameserver(scripts.get(kind, with_rcode(0))) as first:
         if kind == "closed":
             first.close()
         assert resolver(first.url, upstream.url, timeout_s=0.2).addresses(HOST) == BOTH
 
 
-def test_every_address_of_an_upstream_is_asked(upstream: Upstream) -> None:
+def test_every_address_of_an_upstream_is_asked(upstream: Nameserver) -> None:
     configured = Configured(f"tcp://dns.example:{upstream.port}", ("127.0.0.9", "127.0.0.1"))
     assert Resolver((configured,), timeout_s=1.0).addresses(HOST) == BOTH
 
@@ -190,12 +190,12 @@ def test_a_lost_packet_is_sent_again() -> None:
         seen.append(question.packet)
         return honest(question) if len(seen) != 1 else []
 
-    with Upstream(script) as upstream:
+    with Nameserver(script) as upstream:
         assert resolver(upstream.url, timeout_s=0.2).addresses(HOST) == BOTH
 
 
-def test_a_failure_says_what_each_upstream_said(upstream: Upstream) -> None:
-    with Upstream(with_rcode(3)) as first, Upstream(silent) as second:
+def test_a_failure_says_what_each_upstream_said(upstream: Nameserver) -> None:
+    with Nameserver(with_rcode(3)) as first, Nameserver(silent) as second:
         asked = resolver(first.url, second.url, "udp://dns.example", timeout_s=0.1)
         with pytest.raises(FetchError) as failed:
             asked.addresses(HOST)
@@ -208,16 +208,16 @@ def test_a_failure_says_what_each_upstream_said(upstream: Upstream) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "a..example", "a b", "-" * 64, "x." * 130])
-def test_what_is_no_name_is_not_asked_for(name: str, upstream: Upstream) -> None:
+def test_what_is_no_name_is_not_asked_for(name: str, upstream: Nameserver) -> None:
     with pytest.raises(FetchError) as failed:
         resolver(upstream.url).addresses(name)
     assert failed.value.why is Why.RESOLVE
     assert not upstream.questions
 
 
-def test_zones_have_their_own_upstreams_here_too(upstream: Upstream) -> None:
+def test_zones_have_their_own_upstreams_here_too(upstream: Nameserver) -> None:
     records = {"lists.school.lan": ["192.168.1.2"], "school.lan": ["192.168.1.3"]}
-    with Upstream(zone(records)) as own, Upstream(zone({"x.sub.school.lan": ["192.168.9.9"]})) as sub:
+    with Nameserver(zone(records)) as own, Nameserver(zone({"x.sub.school.lan": ["192.168.9.9"]})) as sub:
         routes = (Route("school.lan", (Configured(own.url),)), Route("sub.school.lan", (Configured(sub.url),)))
         asked = resolver(upstream.url, routes=routes)
         assert asked.addresses("lists.school.lan") == ["192.168.1.2"]
@@ -229,7 +229,7 @@ def test_zones_have_their_own_upstreams_here_too(upstream: Upstream) -> None:
         assert {question.name for question in upstream.questions} == {"preschool.lan"}
 
 
-def test_the_system_s_resolver_is_never_asked(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_system_s_resolver_is_never_asked(upstream: Nameserver, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the system's resolver was asked")
 
@@ -240,7 +240,7 @@ def test_the_system_s_resolver_is_never_asked(upstream: Upstream, monkeypatch: p
 
 def test_what_is_known_is_kept_for_a_while() -> None:
     now = 0.0
-    with Upstream(changing(HOST, ["192.0.2.1"], ["192.0.2.2"])) as upstream:
+    with Nameserver(changing(HOST, ["192.0.2.1"], ["192.0.2.2"])) as upstream:
         asked = Resolver((Configured(upstream.url),), monotonic=lambda: now)
         assert asked.addresses(HOST) == ["192.0.2.1"]
         asked.addresses(HOST).clear()  # the caller's own
@@ -252,7 +252,7 @@ def test_what_is_known_is_kept_for_a_while() -> None:
 
 def test_a_failure_is_not_kept() -> None:
     records: dict[str, list[str]] = {}
-    with Upstream(zone(records)) as upstream:
+    with Nameserver(zone(records)) as upstream:
         asked = resolver(upstream.url)
         with pytest.raises(FetchError):
             asked.addresses(HOST)

@@ -341,6 +341,7 @@ class WebServer:
                 return
             self.connections += 1
             sock.settimeout(QUIET_S)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open.add(sock)
             thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
             self._threads.append(thread)
