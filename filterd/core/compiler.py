@@ -1,16 +1,18 @@
-"""All lists into one trie and one array, in two passes and bounded memory.
+"""All lists into one trie and one array, each list read once, in bounded memory.
 
-The first pass feeds every key into marisa's builder; the second looks each key up and adds its source to the key's
-set. No Python collection of names exists at any time: the peak is marisa's own builder, some 85 bytes a name. Pure: a
-list is read through a function that opens it anew, the same bytes both times.
+The first pass feeds every key into marisa's builder and packs it away, some seven bytes a name; the second looks each
+packed key up and adds its source to the key's set. No Python collection of names exists at any time: the peak is
+marisa's own builder, some 85 bytes a name. Pure: a list is read through a function that gives its bytes.
 
-Lists of addresses have no keys there: their networks are read once, in the first pass, and flattened (`networks`).
+Lists of addresses have no keys there: their networks are kept and flattened (`networks`).
 
 A list that must not be used is left out and reported; keys it had already put into the trie keep the empty set.
 """
 
 from __future__ import annotations
 
+import itertools
+import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,12 +29,15 @@ from filterd.errors import ListError
 
 NUM_TRIES = 2  # of 1 to 4: 8.3, 6.1, 5.7, 5.6 bytes a name and 0.7, 0.9, 1.0, 1.4 us a miss
 MAX_NETWORKS = 500_000  # in one list; the largest that are honest have a tenth
+PACK = 4096  # rules packed together
 Step = dict[int, int]
+Pack = tuple[bytes, int | bytes]
+"""Keys, a line each, compressed; and their codes: one for all, or one byte each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One list to compile. `read` gives its bytes from the start, each time the same; `list_time` is Unix seconds."""
+    """One list to compile. `read` gives its bytes from the start; `list_time` is Unix seconds."""
 
     source: Source
     read: Callable[[], Iterable[bytes]]
@@ -54,51 +59,66 @@ class Compiled:
     refused: dict[str, str] = field(default_factory=dict)  # source id to reason
 
 
+@dataclass(slots=True)
+class _Read:
+    """What was read of a list: the packed rules, or the networks of a list of addresses."""
+
+    report: Report
+    packs: list[Pack] = field(default_factory=list)
+    networks: set[bytes] | None = None
+
+
 def compile_table(inputs: Sequence[Input], suffixes: Suffixes) -> Compiled:
-    """The table of all lists that are fit for use. Raises ListError when a list changes between the two passes."""
-    reports: dict[str, Report] = {}
+    """The table of all lists that are fit for use."""
+    found: dict[str, _Read] = {}
     refused: dict[str, str] = {}
-    networks: dict[str, set[bytes]] = {}
     trie = marisa_trie.BinaryTrie(
-        _keys(inputs, suffixes, reports, refused, networks), num_tries=NUM_TRIES, cache_size=marisa_trie.HUGE_CACHE
+        _keys(inputs, suffixes, found, refused), num_tries=NUM_TRIES, cache_size=marisa_trie.HUGE_CACHE
     )
-    used = [each for each in inputs if each.source.id not in refused]
     sets = _Sets(len(trie))
     ranges = Builder()
     sources = []
-    for at, each in enumerate(used):
-        report = reports[each.source.id]
-        found = networks.pop(each.source.id, None)
-        if found is None:
-            entries = _assign(each, at, suffixes, trie, sets, report)
+    for at, each in enumerate(each for each in inputs if each.source.id not in refused):
+        read = found[each.source.id]
+        if read.networks is None:
+            entries = _assign(read.packs, at, trie, sets)
         else:
-            entries = len(found)
-            ranges.add(at, found)
-        longest_wins = FORMATS[report.format].longest_wins
+            entries = len(read.networks)
+            ranges.add(at, read.networks)
+        read.packs, read.networks = [], None
+        longest_wins = FORMATS[read.report.format].longest_wins
         sources.append(TableSource(each.source.id, each.source.category, entries, each.list_time, longest_wins))
     bounds = ranges.bounds(lambda ids: sets.id_of(tuple(at << CODE_BITS for at in ids)))
+    reports = {name: read.report for name, read in found.items()}
     return Compiled(trie, sets.ids, sets.sets, tuple(sources), sets.used, bounds, reports, refused)
 
 
 def _keys(
-    inputs: Iterable[Input],
-    suffixes: Suffixes,
-    reports: dict[str, Report],
-    refused: dict[str, str],
-    networks: dict[str, set[bytes]],
+    inputs: Iterable[Input], suffixes: Suffixes, found: dict[str, _Read], refused: dict[str, str]
 ) -> Iterator[bytes]:
-    """Every name's key of every list, for the builder; fills `reports`, `refused` and `networks` on the way."""
+    """Every name's key of every list, for the builder; fills `found` and `refused` on the way."""
     for each in inputs:
         try:
-            rules, reports[each.source.id] = parse(each.read(), each.source, suffixes, each.include)
+            rules, report = parse(each.read(), each.source, suffixes, each.include)
+            found[each.source.id] = read = _Read(report)
             form = FORMATS.get(each.source.format)
             if form is not None and form.addresses:
-                networks[each.source.id] = _networks(rules)
-                continue
-            for key, _ in rules:
-                yield key
+                read.networks = _networks(rules)
+            else:
+                yield from _packed(rules, read.packs)
         except ListError as error:
             refused[each.source.id] = str(error)
+            if each.source.id in found:
+                found[each.source.id].packs.clear()
+
+
+def _packed(rules: Iterator[Rule], packs: list[Pack]) -> Iterator[bytes]:
+    """The keys of the rules, which are packed away on the way. No key has a line end: it was cut out of a line."""
+    while batch := list(itertools.islice(rules, PACK)):
+        keys, codes = zip(*batch, strict=True)
+        first = codes[0]
+        packs.append((zlib.compress(b"\n".join(keys), 1), first if codes.count(first) == len(codes) else bytes(codes)))
+        yield from keys
 
 
 def _networks(rules: Iterable[Rule]) -> set[bytes]:
@@ -131,15 +151,14 @@ class _Sets:
         return at
 
 
-def _assign(each: Input, at: int, suffixes: Suffixes, trie: Trie, sets: _Sets, first: Report) -> int:
+def _assign(packs: Iterable[Pack], at: int, trie: Trie, sets: _Sets) -> int:
     """Add source number `at` to the set of each of its keys; gives the number of its distinct blocking rules."""
     steps: list[Step] = [{} for _ in range(CODES)]
-    key_id, ids = trie.key_id, sets.ids
     entries = used = 0
-    rules, report = parse(each.read(), each.source, suffixes, each.include)
-    try:
-        for key, code in rules:
-            where = key_id(key)
+    ids = sets.ids
+    for packed, codes in packs:
+        found = map(trie.key_id, zlib.decompress(packed).split(b"\n"))
+        for where, code in zip(found, itertools.repeat(codes) if isinstance(codes, int) else codes, strict=False):
             old = ids[where]
             new = steps[code].get(old)
             if new is None:
@@ -148,13 +167,5 @@ def _assign(each: Input, at: int, suffixes: Suffixes, trie: Trie, sets: _Sets, f
                 ids[where] = new
                 used += not old
                 entries += code < EXCEPTION
-    except (KeyError, ListError):
-        raise _changed(each) from None
-    if (report.entries, report.exceptions) != (first.entries, first.exceptions):
-        raise _changed(each)
     sets.used += used
     return entries
-
-
-def _changed(each: Input) -> ListError:
-    return ListError(f"{each.source.id}: the list changed while it was compiled; nothing was published, build again")

@@ -42,7 +42,7 @@ class Built:
 def build(sources: Iterable[Source], blocklists: Path, state_dir: Path, now: int, keep: int = tables.KEEP) -> Built:
     """Compile every enabled source that has a copy and publish the table, if any was usable. `now` is Unix seconds.
 
-    Raises TableError when the table cannot be written, ListError when a list changed meanwhile; nothing changes then.
+    Raises TableError when the table cannot be written; nothing changes then.
     """
     built = compile_lists(sources, blocklists, state_dir)
     if built.has_sources:
@@ -55,8 +55,6 @@ def compile_lists(
 ) -> Built:
     """Compile every enabled source that has a copy; nothing is published. `staged`: source id to the file to take in
     place of its copy.
-
-    Raises ListError when a list changed meanwhile.
     """
     wanted = [source for source in sources if source.enabled]
     made_of = fingerprint(wanted, blocklists, state_dir, staged)  # before it is read: what changes later is seen then

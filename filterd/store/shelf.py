@@ -35,7 +35,7 @@ class Copy:
 
 
 class Shelf:
-    """All copies of one build, each opened once, so that both passes of the compiler read the same bytes."""
+    """All copies of one build, each opened once, so that one archive is read once for all lists in it."""
 
     def __init__(self) -> None:
         self._trees: dict[Path, trees.Tree] = {}

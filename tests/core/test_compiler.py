@@ -1,4 +1,4 @@
-"""Two passes over the lists."""
+"""Lists into one table."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from filterd.core import compiler
+from filterd.core import compiler, names
 from filterd.core.compiler import Input, compile_table
+from filterd.core.table import Table
 from filterd.errors import ListError
 from tests.core.compiled import compiled, inputs
 from tests.core.rules.reading import SUFFIXES, source
@@ -44,17 +45,26 @@ def test_nothing_usable_makes_an_empty_table() -> None:
     assert (built.names, built.sources, len(built.trie)) == (0, (), 0)
 
 
-@pytest.mark.parametrize(
-    "second", ["a.com\nb.com\n", "a.com\n", "a.com\nc.com\n", "<html>"], ids=["longer", "shorter", "other", "broken"]
-)
-def test_a_list_that_changes_between_the_passes_stops_the_build(second: str) -> None:
-    texts = iter(["a.com\nx.com\n" if second != "a.com\nb.com\n" else "a.com\n", second])
+def test_a_list_is_read_once_whatever_it_holds() -> None:
+    text = "".join(f"||n{n}.com^\n" + (f"@@||x.n{n}.com^\n" if n % 3 == 0 else "") for n in range(9_000))
+    reads = iter([text])
 
     def read() -> Iterable[bytes]:
-        return [next(texts).encode()]
+        return [next(reads).encode()]
 
-    with pytest.raises(ListError, match="a-list: the list changed while it was compiled"):
-        compile_table([Input(source("domains"), read, 0)], SUFFIXES)
+    each = source("adblock", id="mixed")
+    built = compile_table([Input(each, read, 0)], SUFFIXES)
+    table = Table(built.trie, built.ids, built.sets, built.sources, generation="", built_at=0, names=built.names)
+    assert (built.names, built.sources[0].entries) == (12_000, 9_000)
+    assert [table.mask(names.key_of_text(name)) for name in ("n3.com", "x.n3.com", "y.n8999.com")] == [1, 0, 1]
+
+
+def test_a_list_that_cannot_be_read_costs_the_others_nothing() -> None:
+    def broken() -> Iterable[bytes]:
+        raise ListError("is damaged")
+
+    built = compile_table([Input(source(id="b"), broken, 0), *inputs(("domains", "games", "a.com"))], SUFFIXES)
+    assert (built.refused, built.names) == ({"b": "is damaged"}, 1)
 
 
 def test_lists_of_addresses_share_the_sets_and_have_no_keys() -> None:
@@ -90,7 +100,7 @@ def test_no_list_is_read_before_it_is_its_turn() -> None:
         return Input(source("domains", id=name), read, 0)
 
     compile_table([reader("one", "a.com\n"), reader("two", "b.com\n")], SUFFIXES)
-    assert order == ["one", "two", "one", "two"]
+    assert order == ["one", "two"]
 
 
 def test_only_rpz_sources_weigh_owners_by_length() -> None:
