@@ -156,6 +156,7 @@ class _Run:
                 fetcher=fetcher if network else None,
                 folder=options.folder,
                 asked=options.only,
+                sources=self._sources(),
                 suffixes=suffixes.load(),
                 now=self.world.now,
                 shelf=shelf,

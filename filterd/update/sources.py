@@ -64,6 +64,7 @@ class Desk:
     fetcher: Fetching | None
     folder: Path | None
     asked: frozenset[str]
+    sources: tuple[Source, ...]  # all of them: which file on a stick is whose
     suffixes: Suffixes
     now: Callable[[], float]
     shelf: Shelf  # archives that many sources share are opened once
@@ -108,7 +109,7 @@ class Desk:
         return self._came[places]
 
     def _from_folder(self, source: Source, folder: Path) -> Fetched | Failure:
-        found = offline.find(folder, source)
+        found = offline.find(folder, source, self.sources)
         if found is None:
             return Failure(Why.MISSING, f"{folder} has no list for it ({source.id}, or {source.id}.txt)")
         return offline.take(found, self.staging, source)

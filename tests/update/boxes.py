@@ -92,3 +92,8 @@ def source(name: str, path: str, more: str = "") -> str:
     """A line of sources.yaml."""
     said = "format: domains, category: games, licence: MIT, allow_http: true, allow_private: true"
     return f'{{id: {name}, name: {name}, url: "{{web}}{path}", {said}{more}}}'
+
+
+GAMES = source("games-list", "/games.txt")
+MORE = source("more-list", "/more.txt")
+FIRST = body(100, more=["game.example"])

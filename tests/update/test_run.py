@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from filterd.config.load import load_sources
 from filterd.errors import BusyError, ConfigError
-from filterd.store import lists, status, tables
+from filterd.store import lists, status
 from filterd.update.run import NEGATIVE, NO_TIME, WELL
 from tests.certificates import Authority
 from tests.peers import server_context
-from tests.update.boxes import NIGHT_S, Box, body, source
-from tests.update.webserver import WebServer, html, rate_limited
+from tests.update.boxes import FIRST, GAMES, MORE, NIGHT_S, Box, body
+from tests.update.webserver import WebServer
 from tests.update.webserver import status as code
-
-GAMES = source("games-list", "/games.txt")
-MORE = source("more-list", "/more.txt")
-FIRST = body(100, more=["game.example"])
-
-
-@pytest.fixture
-def web() -> Iterator[WebServer]:
-    with WebServer({"/games.txt": FIRST, "/more.txt": body(50, 1000)}) as server:
-        yield server
-
-
-@pytest.fixture
-def box(tmp_path: Path, web: WebServer) -> Box:
-    return Box(tmp_path, web, GAMES, MORE)
 
 
 class TestANight:
@@ -127,163 +109,6 @@ class TestANight:
         assert not box.state.exists()
 
 
-class TestHolding:
-    def test_a_collapse_is_held_until_somebody_accepts_it(self, box: Box, web: WebServer):
-        box.night()
-        web.files["/games.txt"] = body(20, more=["new.example"])
-        assert box.night().exit_code == NEGATIVE
-        assert box.outcome("games-list") == ("held", "halved")
-        assert box.blocks("game.example")
-        web.requests.clear()
-        assert box.night().exit_code == NEGATIVE
-        assert box.outcome("games-list") == ("held", "halved")
-        assert web.requests[0].headers["if-none-match"]  # what waits is not fetched again
-        assert box.again(offline=True, accept=frozenset({"games-list"}), only=frozenset({"games-list"})).exit_code == 0
-        assert box.blocks("new.example")
-        assert not box.blocks("game.example")
-        assert lists.held(box.state, "games-list") is None
-        assert box.night().exit_code == WELL
-
-    def test_what_its_source_takes_back_waits_no_longer(self, box: Box, web: WebServer):
-        box.night()
-        web.files["/games.txt"] = body(20)
-        box.night()
-        assert lists.held(box.state, "games-list") is not None
-        web.files["/games.txt"] = FIRST
-        assert box.night().exit_code == WELL
-        assert lists.held(box.state, "games-list") is None
-
-    def test_slow_growth_after_a_collapse_stays_held(self, box: Box, web: WebServer):
-        box.night()
-        for count in (5, 6, 7, 8, 10, 12):
-            web.files["/games.txt"] = body(count)
-            box.night()
-            assert box.outcome("games-list") == ("held", "halved")
-        assert box.blocks("game.example")
-
-    def test_a_login_page_is_thrown_away(self, box: Box, web: WebServer):
-        box.night()
-        web.files["/games.txt"] = html()
-        assert box.night().exit_code == NEGATIVE
-        assert box.outcome("games-list") == ("refused", "html")
-        assert lists.held(box.state, "games-list") is None
-        assert box.blocks("game.example")
-
-    def test_a_frozen_source_is_left_alone(self, box: Box, web: WebServer):
-        box.night()
-        lists.freeze(box.state, "games-list", "exam week", box.now)
-        web.requests.clear()
-        box.night()
-        assert box.outcome("games-list") == ("skipped", "frozen")
-        assert [request.path for request in web.requests] == ["/more.txt"]
-
-    def test_a_server_that_asks_to_be_left_alone_is(self, box: Box, web: WebServer):
-        web.files["/games.txt"] = rate_limited("80000")
-        box.night()
-        assert box.outcome("games-list") == ("failed", "rate-limited")
-        web.requests.clear()
-        box.now += 79_000
-        box.again(only=frozenset({"games-list"}))
-        assert box.outcome("games-list") == ("skipped", "rate-limited")
-        assert not web.requests
-
-
-class TestProbing:
-    def test_a_list_that_would_block_the_ministry_is_held_with_its_line_and_the_others_go_on(
-        self, tmp_path: Path, web: WebServer
-    ):
-        probes = """\
-must_resolve:
-  - {id: learn, name: {vi: Học, en: Learn}, names: [learn.example]}
-"""
-        box = Box(tmp_path, web, GAMES, MORE, probes=probes)
-        box.night()
-        web.files["/games.txt"] = body(100, more=["game.example", "learn.example"])
-        web.files["/more.txt"] = body(51, 1000)
-        assert box.night().exit_code == NEGATIVE
-        assert box.outcome("games-list") == ("held", "probe")
-        text = status.read(box.state)["sources"]["games-list"]["text"]
-        assert "learn.example" in text
-        assert "line 2: learn.example" in text
-        assert not box.blocks("learn.example")
-        assert box.blocks("game.example")
-        assert box.blocks("site-1050.example")
-        box.again(offline=True, accept=frozenset({"games-list"}), only=frozenset({"games-list"}))
-        assert box.blocks("learn.example")
-        assert status.read(box.state)["probe"][0]["name"] == "learn.example"
-
-    def test_on_the_first_night_too(self, tmp_path: Path, web: WebServer):
-        probes = "must_resolve:\n  - {id: learn, name: {vi: Học, en: Learn}, names: [site-3.example]}\n"
-        box = Box(tmp_path, web, GAMES, MORE, probes=probes)
-        box.night()
-        assert box.outcome("games-list") == ("held", "probe")
-        assert not box.blocks("game.example")
-        assert box.blocks("site-1049.example")
-
-    def test_a_list_that_loses_what_must_be_blocked_is_held(self, tmp_path: Path, web: WebServer):
-        probes = "must_block:\n  - {category: games, names: [game.example]}\n"
-        box = Box(tmp_path, web, GAMES, MORE, probes=probes)
-        box.night()
-        web.files["/games.txt"] = body(101)
-        box.night()
-        assert box.outcome("games-list") == ("held", "sentinel")
-        assert box.blocks("game.example")
-
-    def test_a_sin_of_the_box_itself_keeps_the_last_table(self, tmp_path: Path, web: WebServer):
-        probes = "must_resolve:\n  - {id: learn, name: {vi: Học, en: Learn}, names: [learn.example]}\n"
-        box = Box(tmp_path, web, GAMES, probes=probes)
-        box.night()
-        generation = box.generation
-        with (box.config / "blocklists/curated/adult.txt").open("a") as file:
-            file.write("learn.example\n")
-        found = box.night()
-        assert found.exit_code == NEGATIVE
-        assert box.generation == generation
-        assert "learn.example" in found.status["text"]
-
-
-class TestTables:
-    def test_after_a_rollback_nothing_is_published_until_somebody_says_so(self, box: Box, web: WebServer):
-        box.night()
-        first = box.generation
-        web.files["/games.txt"] = body(110, more=["other.example"])
-        box.night()
-        assert tables.rollback(box.state) == first
-        found = box.night()
-        assert "pinned" in found.status["text"]
-        assert box.generation == first
-        tables.release(box.state)
-        box.night()
-        assert box.blocks("other.example")
-
-    def test_a_damaged_table_is_built_anew(self, box: Box):
-        box.night()
-        generation = box.generation
-        (box.state / "tables" / str(generation) / "trie.marisa").write_bytes(b"rubbish")
-        assert box.night().exit_code == WELL
-        assert box.generation != generation
-        assert box.blocks("game.example")
-
-    def test_one_archive_for_many_sources_is_fetched_once(self, tmp_path: Path, web: WebServer):
-        web.files["/all.tar.gz"] = archive({"games": body(60), "chat": body(40, 500)})
-        more = ", member: {0}"
-        box = Box(
-            tmp_path,
-            web,
-            source("games-part", "/all.tar.gz", more.format("lists/games")),
-            source("chat-part", "/all.tar.gz", more.format("lists/chat")),
-        )
-        assert box.night().exit_code == WELL
-        assert len(web.requests) == 1
-        assert box.blocks("site-520.example")
-        web.files["/all.tar.gz"] = archive({"games": body(61)})
-        assert box.night().exit_code == NEGATIVE
-        assert box.outcome("games-part") == ("taken", "")
-        assert box.outcome("chat-part") == ("held", "member")
-        assert box.blocks("site-520.example")
-        assert box.blocks("site-60.example")
-
-
 class TestWithoutTheInternet:
     def test_a_stick_is_as_good(self, tmp_path: Path, web: WebServer):
         box = Box(tmp_path, web, GAMES, MORE)
@@ -318,13 +143,3 @@ class TestClock:
         assert box.outcome("games-list") == ("failed", "clock")
         assert "1970-01-01" in found.status["sources"]["games-list"]["text"]
         assert box.blocks("adult.example")
-
-
-def archive(members: dict[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for name, content in members.items():
-            info = tarfile.TarInfo(f"lists/{name}")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return packed.getvalue()

@@ -1,0 +1,69 @@
+"""What becomes of one source: asked or not, held until somebody accepts it, thrown away."""
+
+from __future__ import annotations
+
+from filterd.store import lists
+from filterd.update.run import NEGATIVE, WELL
+from tests.update.boxes import FIRST, Box, body
+from tests.update.webserver import WebServer, html, rate_limited
+
+
+class TestHolding:
+    def test_a_collapse_is_held_until_somebody_accepts_it(self, box: Box, web: WebServer):
+        box.night()
+        web.files["/games.txt"] = body(20, more=["new.example"])
+        assert box.night().exit_code == NEGATIVE
+        assert box.outcome("games-list") == ("held", "halved")
+        assert box.blocks("game.example")
+        web.requests.clear()
+        assert box.night().exit_code == NEGATIVE
+        assert box.outcome("games-list") == ("held", "halved")
+        assert web.requests[0].headers["if-none-match"]  # what waits is not fetched again
+        assert box.again(offline=True, accept=frozenset({"games-list"}), only=frozenset({"games-list"})).exit_code == 0
+        assert box.blocks("new.example")
+        assert not box.blocks("game.example")
+        assert lists.held(box.state, "games-list") is None
+        assert box.night().exit_code == WELL
+
+    def test_what_its_source_takes_back_waits_no_longer(self, box: Box, web: WebServer):
+        box.night()
+        web.files["/games.txt"] = body(20)
+        box.night()
+        assert lists.held(box.state, "games-list") is not None
+        web.files["/games.txt"] = FIRST
+        assert box.night().exit_code == WELL
+        assert lists.held(box.state, "games-list") is None
+
+    def test_slow_growth_after_a_collapse_stays_held(self, box: Box, web: WebServer):
+        box.night()
+        for count in (5, 6, 7, 8, 10, 12):
+            web.files["/games.txt"] = body(count)
+            box.night()
+            assert box.outcome("games-list") == ("held", "halved")
+        assert box.blocks("game.example")
+
+    def test_a_login_page_is_thrown_away(self, box: Box, web: WebServer):
+        box.night()
+        web.files["/games.txt"] = html()
+        assert box.night().exit_code == NEGATIVE
+        assert box.outcome("games-list") == ("refused", "html")
+        assert lists.held(box.state, "games-list") is None
+        assert box.blocks("game.example")
+
+    def test_a_frozen_source_is_left_alone(self, box: Box, web: WebServer):
+        box.night()
+        lists.freeze(box.state, "games-list", "exam week", box.now)
+        web.requests.clear()
+        box.night()
+        assert box.outcome("games-list") == ("skipped", "frozen")
+        assert [request.path for request in web.requests] == ["/more.txt"]
+
+    def test_a_server_that_asks_to_be_left_alone_is(self, box: Box, web: WebServer):
+        web.files["/games.txt"] = rate_limited("80000")
+        box.night()
+        assert box.outcome("games-list") == ("failed", "rate-limited")
+        web.requests.clear()
+        box.now += 79_000
+        box.again(only=frozenset({"games-list"}))
+        assert box.outcome("games-list") == ("skipped", "rate-limited")
+        assert not web.requests
