@@ -118,8 +118,8 @@ class Upstream:
     def close(self) -> None:
         """Stop; the port is closed from now on."""
         if self._open:
+            self._wake.send(b"x")  # first: once it is not open, its thread closes this socket
             self._open = False
-            self._wake.send(b"x")
             self._thread.join()
 
     def asked(self, name: str) -> list[Question]:
