@@ -1,38 +1,39 @@
-"""`filterd lists build` and `filterd lists status`: compile the lists on disk, and say what is in force.
+"""`filterd lists`: the group, and `lists build`, which compiles the lists on disk.
 
-Neither uses the network. Exit codes: 0 well; 1 a list was refused or the table is damaged; 2 bad configuration.
+No command of it uses the network. Exit codes of all: 0 well; 1 what was asked for was not done, or not all of it, and
+what was in force still is; 2 bad input.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 
 from filterd.cli.lists_bundles import export_bundle, import_bundle
+from filterd.cli.lists_changes import accept, hold, release, rollback
+from filterd.cli.lists_figures import diff, quality
+from filterd.cli.lists_status import status
 from filterd.cli.options import config_option, state_option
-from filterd.cli.state import state_directory
+from filterd.cli.state import act_as_owner, state_directory
+from filterd.cli.text import cut, wrapped
 from filterd.core.rules import Report
 from filterd.core.source import Source
 from filterd.errors import ListError, TableError
 from filterd.store import build as builder
-from filterd.store import tables
 
-_WIDTH = 80
-_ID, _CATEGORY, _ENTRIES, _AGE = 26, 15, 11, 9
+_ID, _CATEGORY, _ENTRIES = 26, 15, 11
 _SAMPLES = 5
 
 
 @click.group()
 def lists() -> None:
-    """Build the table of blocked names, or show its state."""
+    """Show the lists and the table; accept, hold, go back, compare."""
 
 
-lists.add_command(export_bundle)
-lists.add_command(import_bundle)
+for _command in (status, diff, quality, accept, hold, release, rollback, export_bundle, import_bundle):
+    lists.add_command(_command)
 
 
 @lists.command()
@@ -43,6 +44,7 @@ def build(context: click.Context, config_dir: Path, state_dir: Path | None) -> N
     """Compile every list that is on disk and publish the table."""
     sources = _sources(config_dir)
     state = state_directory(config_dir, state_dir)
+    act_as_owner(state)
     try:
         built = builder.build(sources, config_dir / "blocklists", state, int(time.time()))
     except (ListError, TableError) as error:
@@ -50,24 +52,6 @@ def build(context: click.Context, config_dir: Path, state_dir: Path | None) -> N
         context.exit(1)
     _show_build(sources, built)
     if built.refused or built.generation is None:
-        context.exit(1)
-
-
-@lists.command()
-@config_option
-@state_option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.pass_context
-def status(context: click.Context, config_dir: Path, state_dir: Path | None, as_json: bool) -> None:
-    """Show the table in force and the age and errors of every list in it."""
-    sources = _sources(config_dir)
-    state = state_directory(config_dir, state_dir)
-    found = _status(sources, state, int(time.time()))
-    if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
-    else:
-        _show_status(found)
-    if found["error"] or found["generation"] is None:
         context.exit(1)
 
 
@@ -84,7 +68,7 @@ def _show_build(sources: tuple[Source, ...], built: builder.Built) -> None:
     for source in sources:
         if source.id in built.refused:
             click.echo(_row(source.id, source.category, "REFUSED"))
-            click.echo(_wrapped(built.refused[source.id]))
+            click.echo(wrapped(built.refused[source.id]))
             _show_samples(compiled.reports.get(source.id))
         elif source.id in built.no_copy:
             click.echo(_row(source.id, source.category, "no copy yet"))
@@ -104,54 +88,7 @@ def _show_build(sources: tuple[Source, ...], built: builder.Built) -> None:
 
 def _show_samples(report: Report | None) -> None:
     for sample in report.samples[:_SAMPLES] if report else ():
-        click.echo(_cut(f"    line {sample.where}: {sample.kind}: {sample.text}"))
-
-
-def _status(sources: tuple[Source, ...], state_dir: Path, now: int) -> dict[str, Any]:
-    generation = tables.current(state_dir)
-    found: dict[str, Any] = {"generation": generation, "error": None, "names": 0, "built_at": None, "age_s": None}
-    rows: dict[str, dict[str, Any]] = {s.id: {"id": s.id, "category": s.category, "entries": None} for s in sources}
-    found["sources"] = list(rows.values())
-    found["generations"] = tables.generations(state_dir)
-    if generation is None:
-        return found
-    try:
-        table = tables.open_table(tables.verify(state_dir, generation))
-    except TableError as error:
-        found["error"] = str(error)
-        return found
-    found |= {"names": table.names, "built_at": table.built_at, "age_s": now - table.built_at}
-    reports = tables.report_of(state_dir, generation)
-    in_table = {source.id: source for source in table.sources}
-    for name in {**rows, **in_table}:
-        row = rows.setdefault(name, {"id": name, "category": "", "entries": None, "not_configured": True})
-        report = reports.get(name, {})
-        row |= {"refused": report.get("refused", {}), "reason": report.get("reason")}
-        if name in in_table:
-            source = in_table[name]
-            row |= {"category": source.category, "entries": source.entries, "list_time": source.list_time}
-            row["age_s"] = now - source.list_time
-    found["sources"] = list(rows.values())
-    return found
-
-
-def _show_status(found: dict[str, Any]) -> None:
-    if found["generation"] is None:
-        click.echo("No table has been built. 'filterd lists build' makes one.")
-    elif found["error"]:
-        click.echo(f"Table {found['generation']} is DAMAGED:\n{_wrapped(found['error'])}")
-    else:
-        click.echo(f"Table {found['generation']}: {found['names']:,} names, built {_age(found['age_s'])} ago")
-    click.echo("\n" + _cut(_row("LIST", "CATEGORY", "ENTRIES") + "  " + "AGE".rjust(_AGE) + "  DROPPED"))
-    for row in found["sources"]:
-        if row["entries"] is None:
-            click.echo(_cut(_row(row["id"], row["category"], "REFUSED" if row.get("reason") else "none yet")))
-            if row.get("reason"):
-                click.echo(_wrapped(row["reason"]))
-            continue
-        dropped = sum(row["refused"].values())
-        text = _row(row["id"], row["category"], f"{row['entries']:,}") + "  " + _age(row["age_s"]).rjust(_AGE)
-        click.echo(_cut(f"{text}  {dropped:,}" if dropped else text))
+        click.echo(cut(f"    line {sample.where}: {sample.kind}: {sample.text}"))
 
 
 def _row(name: str, category: str, entries: str) -> str:
@@ -161,18 +98,3 @@ def _row(name: str, category: str, entries: str) -> str:
 def _counts(refused: dict[str, int]) -> str:
     total = sum(refused.values())
     return f"{total:,} {next(iter(refused))}" if len(refused) == 1 else f"{total:,}"
-
-
-def _wrapped(text: str) -> str:
-    return click.wrap_text(text, width=_WIDTH, initial_indent="    ", subsequent_indent="    ")
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
-
-
-def _age(seconds: int) -> str:
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit}"
-    return f"{max(seconds, 0)} s"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from typing import Any
 
 import click
@@ -37,7 +38,8 @@ def _told(error: Exception) -> str:
     """An error in words: of the system's, the file and the reason without the number."""
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
-    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    told = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{told} (try it with sudo)" if isinstance(error, PermissionError) and os.geteuid() else told
 
 
 class LazyGroup(click.Group):

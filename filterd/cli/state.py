@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -15,6 +16,12 @@ def state_directory(config_dir: Path, flag: Path | None) -> Path:
     from filterd.config.load import state_dir  # yaml and pydantic: only where no flag spares them
 
     return state_dir(config_dir)
+
+
+def must_be_readable(state_dir: Path) -> None:
+    """Raises PermissionError where somebody else's directory would look like an empty one."""
+    if state_dir.exists() and not os.access(state_dir, os.R_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(state_dir))
 
 
 def act_as_owner(state_dir: Path) -> None:

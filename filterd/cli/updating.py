@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 
 from filterd.cli.text import WIDTH, cut, share, wrapped
-from filterd.core.updates import Outcome
+from filterd.core.updates import Outcome, Why
 from filterd.errors import TableError
 from filterd.store import lists, tables
 from filterd.update.run import NO_TIME, Options, Result, run
@@ -36,14 +36,20 @@ class Silent:
 
 
 class Lines(Silent):
-    """One line for every source that is settled, as wide as `ids` need. `state_dir`: the sizes they had before."""
+    """One line for every source that is settled, as wide as `ids` need. `state_dir`: the sizes they had before.
 
-    def __init__(self, state_dir: Path, ids: tuple[str, ...], dry_run: bool = False) -> None:
+    A run that asks nobody does not say so source by source.
+    """
+
+    def __init__(self, state_dir: Path, ids: tuple[str, ...], options: Options) -> None:
         self._state_dir = state_dir
+        self._offline = options.offline
         self._width = min(max(map(len, ids), default=0), 30)
-        self._taken = "would take" if dry_run else "taken"
+        self._taken = "would take" if options.dry_run else "taken"
 
     def settled(self, source: str, result: SourceResult) -> None:
+        if self._offline and result.why is Why.NOT_DUE:
+            return
         loud = result.outcome in LOUD
         word = result.outcome.upper() if loud else self._taken if result.outcome is Outcome.TAKEN else result.outcome
         begins = f"{source:<{self._width}}  {word:<9}"
@@ -68,8 +74,8 @@ class Lines(Silent):
 class Screen(Lines):
     """On a terminal: below the finished lines, one of what is under way."""
 
-    def __init__(self, state_dir: Path, ids: tuple[str, ...], dry_run: bool = False) -> None:
-        super().__init__(state_dir, ids, dry_run)
+    def __init__(self, state_dir: Path, ids: tuple[str, ...], options: Options) -> None:
+        super().__init__(state_dir, ids, options)
         self._all, self._done = len(ids), 0
         self._drawn = 0.0
 
@@ -109,7 +115,7 @@ def perform(
     if silent:
         return run(config_dir, state_dir, options, Silent())
     kind: type[Lines] = Screen if sys.stdout.isatty() else Lines
-    watch = kind(state_dir, ids, options.dry_run)
+    watch = kind(state_dir, ids, options)
     before = tables.current(state_dir)
     try:
         result = run(config_dir, state_dir, options, watch)
