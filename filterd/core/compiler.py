@@ -35,14 +35,27 @@ Pack = tuple[bytes, int | bytes]
 """Keys, a line each, compressed; and their codes: one for all, or one byte each."""
 
 
+@dataclass(slots=True)
+class Read:
+    """What was read of a list: the packed rules, or the networks of a list of addresses."""
+
+    report: Report
+    packs: list[Pack] = field(default_factory=list)
+    networks: set[bytes] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One list to compile. `read` gives its bytes from the start; `list_time` is Unix seconds."""
+    """One list to compile. `read` gives its bytes from the start; `list_time` is Unix seconds.
+
+    `known`: what an earlier table read of the same bytes, which then are not read again.
+    """
 
     source: Source
     read: Callable[[], Iterable[bytes]]
     list_time: int
     include: Include | None = None
+    known: Read | None = None
 
 
 @dataclass(slots=True)
@@ -57,20 +70,12 @@ class Compiled:
     bounds: Bounds = NONE
     reports: dict[str, Report] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)  # source id to reason
-
-
-@dataclass(slots=True)
-class _Read:
-    """What was read of a list: the packed rules, or the networks of a list of addresses."""
-
-    report: Report
-    packs: list[Pack] = field(default_factory=list)
-    networks: set[bytes] | None = None
+    reads: dict[str, Read] = field(default_factory=dict)  # by source id, of those not refused
 
 
 def compile_table(inputs: Sequence[Input], suffixes: Suffixes) -> Compiled:
     """The table of all lists that are fit for use."""
-    found: dict[str, _Read] = {}
+    found: dict[str, Read] = {}
     refused: dict[str, str] = {}
     trie = marisa_trie.BinaryTrie(
         _keys(inputs, suffixes, found, refused), num_tries=NUM_TRIES, cache_size=marisa_trie.HUGE_CACHE
@@ -85,22 +90,26 @@ def compile_table(inputs: Sequence[Input], suffixes: Suffixes) -> Compiled:
         else:
             entries = len(read.networks)
             ranges.add(at, read.networks)
-        read.packs, read.networks = [], None
         longest_wins = FORMATS[read.report.format].longest_wins
         sources.append(TableSource(each.source.id, each.source.category, entries, each.list_time, longest_wins))
     bounds = ranges.bounds(lambda ids: sets.id_of(tuple(at << CODE_BITS for at in ids)))
     reports = {name: read.report for name, read in found.items()}
-    return Compiled(trie, sets.ids, sets.sets, tuple(sources), sets.used, bounds, reports, refused)
+    reads = {source.id: found[source.id] for source in sources}
+    return Compiled(trie, sets.ids, sets.sets, tuple(sources), sets.used, bounds, reports, refused, reads)
 
 
 def _keys(
-    inputs: Iterable[Input], suffixes: Suffixes, found: dict[str, _Read], refused: dict[str, str]
+    inputs: Iterable[Input], suffixes: Suffixes, found: dict[str, Read], refused: dict[str, str]
 ) -> Iterator[bytes]:
     """Every name's key of every list, for the builder; fills `found` and `refused` on the way."""
     for each in inputs:
+        if each.known is not None:
+            found[each.source.id] = each.known
+            yield from _keys_of(each.known.packs)
+            continue
         try:
             rules, report = parse(each.read(), each.source, suffixes, each.include)
-            found[each.source.id] = read = _Read(report)
+            found[each.source.id] = read = Read(report)
             form = FORMATS.get(each.source.format)
             if form is not None and form.addresses:
                 read.networks = _networks(rules)
@@ -119,6 +128,15 @@ def _packed(rules: Iterator[Rule], packs: list[Pack]) -> Iterator[bytes]:
         first = codes[0]
         packs.append((zlib.compress(b"\n".join(keys), 1), first if codes.count(first) == len(codes) else bytes(codes)))
         yield from keys
+
+
+def _keys_of(packs: Iterable[Pack]) -> Iterator[bytes]:
+    for packed, _ in packs:
+        yield from _unpacked(packed)
+
+
+def _unpacked(packed: bytes) -> list[bytes]:
+    return zlib.decompress(packed).split(b"\n")
 
 
 def _networks(rules: Iterable[Rule]) -> set[bytes]:
@@ -157,7 +175,7 @@ def _assign(packs: Iterable[Pack], at: int, trie: Trie, sets: _Sets) -> int:
     entries = used = 0
     ids = sets.ids
     for packed, codes in packs:
-        found = map(trie.key_id, zlib.decompress(packed).split(b"\n"))
+        found = map(trie.key_id, _unpacked(packed))
         for where, code in zip(found, itertools.repeat(codes) if isinstance(codes, int) else codes, strict=False):
             old = ids[where]
             new = steps[code].get(old)

@@ -16,6 +16,7 @@ from filterd.core.source import Source
 from filterd.core.table import Table, TableSource
 from filterd.errors import ListError, TableError
 from filterd.store import identity, lists, suffixes, tables
+from filterd.store.shelf import Copy
 
 _NOTHING: Mapping[str, Path] = {}
 
@@ -28,6 +29,7 @@ class Built:
 
     compiled: Compiled
     fingerprint: str
+    copies: dict[str, Copy] = field(default_factory=dict)  # what was read, by source id
     generation: str | None = None
     no_copy: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)  # source id to reason
@@ -51,33 +53,42 @@ def build(sources: Iterable[Source], blocklists: Path, state_dir: Path, now: int
 
 
 def compile_lists(
-    sources: Iterable[Source], blocklists: Path, state_dir: Path, staged: Mapping[str, Path] = _NOTHING
+    sources: Iterable[Source],
+    blocklists: Path,
+    state_dir: Path,
+    staged: Mapping[str, Path] = _NOTHING,
+    before: Built | None = None,
 ) -> Built:
     """Compile every enabled source that has a copy; nothing is published. `staged`: source id to the file to take in
     place of its copy.
+
+    `before`: the outcome of another call under the same lock; what it read of downloads and copies is not read again.
     """
     wanted = [source for source in sources if source.enabled]
     made_of = fingerprint(wanted, blocklists, state_dir, staged)  # before it is read: what changes later is seen then
-    before = _sources_in_force(state_dir)
+    in_force = _sources_in_force(state_dir)
     no_copy: list[str] = []
     refused: dict[str, str] = {}
+    copies: dict[str, Copy] = {}
     with lists.Shelf() as shelf:
         inputs = []
         for source in wanted:
             try:
-                taken = _take(shelf, source, blocklists, state_dir, staged)
+                copy = _locate(source, blocklists, state_dir, staged)
+                if isinstance(copy, ListError):
+                    raise copy
+                if copy is None:
+                    no_copy.append(source.id)
+                    continue
+                inputs.append(_known(copy, before) or shelf.take(copy))
+                copies[source.id] = copy
             except ListError as error:
                 refused[source.id] = str(error)
-                continue
-            if taken is None:
-                no_copy.append(source.id)
-            else:
-                inputs.append(taken)
         compiled = compile_table(shelf.in_reading_order(inputs), suffixes.load())
     compiled.refused = refused = {**refused, **compiled.refused}
     used = {source.id for source in compiled.sources}
-    lost = [source.id for source in wanted if source.id in before and source.id not in used]
-    return Built(compiled, made_of, no_copy=no_copy, refused=refused, lost=lost)
+    lost = [source.id for source in wanted if source.id in in_force and source.id not in used]
+    return Built(compiled, made_of, copies, no_copy=no_copy, refused=refused, lost=lost)
 
 
 def publish(state_dir: Path, built: Built, now: int, keep: int = tables.KEEP) -> str:
@@ -136,14 +147,13 @@ def _locate(source: Source, blocklists: Path, state_dir: Path, staged: Mapping[s
         return error
 
 
-def _take(
-    shelf: lists.Shelf, source: Source, blocklists: Path, state_dir: Path, staged: Mapping[str, Path]
-) -> Input | None:
-    """What the compiler reads of a source, None without a copy. Raises ListError."""
-    found = _locate(source, blocklists, state_dir, staged)
-    if isinstance(found, ListError):
-        raise found
-    return None if found is None else shelf.take(found)
+def _known(copy: Copy, before: Built | None) -> Input | None:
+    """What was read of the same copy before; never of a file that people may edit meanwhile."""
+    name = copy.source.id
+    if before is None or copy.source.url.startswith("file:") or before.copies.get(name) != copy:
+        return None
+    read = before.compiled.reads.get(name)
+    return None if read is None else Input(copy.source, tuple, copy.time, known=read)
 
 
 def _sources_in_force(state_dir: Path) -> dict[str, TableSource]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -57,6 +58,14 @@ def test_a_list_is_read_once_whatever_it_holds() -> None:
     table = Table(built.trie, built.ids, built.sets, built.sources, generation="", built_at=0, names=built.names)
     assert (built.names, built.sources[0].entries) == (12_000, 9_000)
     assert [table.mask(names.key_of_text(name)) for name in ("n3.com", "x.n3.com", "y.n8999.com")] == [1, 0, 1]
+
+
+def test_what_is_known_of_a_list_makes_the_same_table_again() -> None:
+    wanted = inputs(("adblock", "ads", "||a.com^\n@@||b.a.com^"), ("cidr", "games", "192.0.2.0/24"))
+    first = compile_table(wanted, SUFFIXES)
+    second = compile_table([replace(each, read=tuple, known=first.reads[each.source.id]) for each in wanted], SUFFIXES)
+    assert second == replace(first, trie=second.trie)
+    assert second.trie.tobytes() == first.trie.tobytes()
 
 
 def test_a_list_that_cannot_be_read_costs_the_others_nothing() -> None:

@@ -10,7 +10,7 @@ from filterd.core import names
 from filterd.core.source import Source
 from filterd.errors import TableError
 from filterd.store import build as builder
-from filterd.store import tables
+from filterd.store import lists, tables
 from tests.core.rules.reading import source
 from tests.store.copies import staged, take
 
@@ -141,3 +141,27 @@ def test_a_pinned_table_stays(tmp_path: Path) -> None:
     tables.rollback(tmp_path / "state")
     with pytest.raises(TableError, match="nobody released it"):
         build(tmp_path, sources(tmp_path, a="new.com\n"))
+
+
+def test_what_was_read_before_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(tmp_path / "state", "r", "old.com\n")
+    local = sources(tmp_path, a="a.com\n")
+    other = source("domains", id="o", url="https://lists.example/o", min_entries=1)
+    new = {name: staged(tmp_path / "state", f"new-{name}.com\n", name) for name in "ro"}
+    first = compile_lists(tmp_path, [REMOTE, other, *local], **new)
+    taken = []
+    monkeypatch.setattr(
+        lists.Shelf,
+        "take",
+        lambda shelf, copy, take=lists.Shelf.take: taken.append(copy.source.id) or take(shelf, copy),
+    )
+    second = builder.compile_lists(
+        [REMOTE, other, *local], tmp_path / "blocklists", tmp_path / "state", {"o": new["o"]}, first
+    )
+    assert taken == ["r", "a"]  # one is another copy now, people may have edited the other
+    table = builder.table_of(second)
+    blocked = ("old.com", "new-o.com", "a.com")
+    assert all(table.mask(names.key_of_text(name)) for name in blocked)
+    assert table.names == 3
+    assert [each.id for each in second.compiled.sources] == [each.id for each in first.compiled.sources]
+    assert second.fingerprint != first.fingerprint
