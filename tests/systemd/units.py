@@ -10,6 +10,10 @@ SOCKET = SYSTEMD / "filterd-dns.socket"
 ENCRYPTED_SOCKET = SYSTEMD / "filterd-encrypted.socket"
 ENCRYPTED_CONF = SYSTEMD / "filterd-dns.encrypted.conf"  # a drop-in of the service
 
+UPDATE = SYSTEMD / "filterd-update.service"
+NIGHTLY = SYSTEMD / "filterd-update.timer"
+AT_START = SYSTEMD / "filterd-update-start.timer"
+
 
 def directives(unit: Path) -> list[tuple[str, str]]:
     """All `Key=value` lines of a unit, in order."""
