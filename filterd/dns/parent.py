@@ -35,6 +35,7 @@ from filterd.live.firstseen import Keeper
 from filterd.live.leases import LeaseWatch
 from filterd.live.published import Published
 from filterd.live.snapshots import open_table
+from filterd.live.updates import UpdateWatch
 from filterd.metrics import server
 from filterd.metrics.dns import DnsMetrics, TableState
 
@@ -76,6 +77,7 @@ class Parent:
         self._leases = LeaseWatch()
         self._next_leases = 0.0
         self._keeper = Keeper(published.state_dir)
+        self._updates = UpdateWatch(published.state_dir)
         self._answered = True
         self._reloading = False
 
@@ -205,6 +207,7 @@ class Parent:
         metrics.certificate_until = certificate.current.not_after if certificate.current is not None else 0.0
         metrics.first_seen = self._keeper.size
         metrics.swaps = published.swaps
+        metrics.updates = self._updates.poll(monotonic())
         if published.generation != metrics.table.generation:
             metrics.table = table_state(published.table)
 

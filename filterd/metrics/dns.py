@@ -22,6 +22,7 @@ from prometheus_client.core import (
 
 from filterd import __version__
 from filterd.core.upstreams import BUCKETS_S
+from filterd.metrics import updates
 
 # metric in a report -> (name, help, labels)
 COUNTERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -100,6 +101,7 @@ class DnsMetrics:
         self._counts: dict[tuple[Any, ...], float] = {}
         self._gauges: dict[int, dict[tuple[Any, ...], float]] = {}
         self.table = TableState()
+        self.updates = updates.UpdateState()
         self.policy_digest = ""
         self.faults: dict[str, str] = {}
         self.failed_reloads: dict[str, int] = {}
@@ -136,6 +138,7 @@ class DnsMetrics:
         yield from _sums(gauges)
         yield _latency(counts)
         yield from self._table()
+        yield from updates.families(self.updates)
         yield from self._process()
 
     def _table(self) -> Iterator[Metric]:

@@ -20,7 +20,6 @@ import dns.message
 import dns.query
 
 from filterd.cli.main import main
-from filterd.config import load
 from tests.docs.markdown import ROOT, Block
 
 PORTS = {"5300": "127.0.0.1:5300", "9953": "127.0.0.1:9953"}
@@ -42,15 +41,6 @@ def _unit(command: str) -> str | None:
     named = re.findall(r"(?:systemd/|(?<= ))([\w-]+(?:\.[\w]+)?\.(?:socket|service|conf|timer))\b", command)
     missing = [name for name in named if not list((ROOT / "systemd").glob(name))]
     return f"there is no systemd/{missing[0]}" if missing else None
-
-
-def _fetch(command: str) -> str | None:
-    """Whether a list is fetched from where sources.yaml says it is, to where `lists build` looks for it."""
-    url = command.split()[-1]
-    found = [source.id for source in load.load_sources(ROOT) if source.url == url]
-    if not found:
-        return f"{url} is no source"
-    return None if f"/lists/{found[0]}/copy " in command else f"{url} is {found[0]}; its copy belongs elsewhere"
 
 
 def unknown_words(command: str) -> str | None:
@@ -83,11 +73,11 @@ CHECKED = (
     (re.compile(r"sudo (-u filterd-update )?/opt/filterd/venv/bin/filterd "), _installed),
     (
         re.compile(
-            r"sudo (python3 -m venv|/opt/filterd/venv/bin/pip install|systemd-sysusers|systemd-tmpfiles|sed -i|chown) "
+            r"sudo (python3 -m venv|/opt/filterd/venv/bin/pip install|systemd-sysusers|systemd-tmpfiles|sed -i) "
         ),
         _nothing,
     ),
-    (re.compile(r"curl -fL.* -o "), _fetch),
+    (re.compile(r"filterd update(?!.* --(offline|from))"), unknown_words),  # needs the Internet
     (re.compile(r"FILTERD_COMPILED=1 pip wheel "), _nothing),  # tests/deploy/test_backend.py builds it
     (re.compile(r"(sudo )?apt-get (update|install) ?"), _nothing),
     (re.compile(r"\. \.venv/bin/activate$"), _nothing),

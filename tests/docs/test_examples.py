@@ -92,6 +92,14 @@ def test_both_readmes_show_the_same_commands() -> None:
     assert english == vietnamese
 
 
+def test_both_pages_about_updates_show_the_same_commands() -> None:
+    english, vietnamese = (
+        [block.text for block in blocks(ROOT / "docs" / name) if block.language != "yaml"]
+        for name in ("updates.md", "updates.vi.md")
+    )
+    assert english == vietnamese
+
+
 def merged(shipped: str, added: str) -> str:
     """A file with the entries of another added: maps by key, lists at the end, everything else replaced."""
     return yaml.safe_dump(_merge(yaml.safe_load(shipped), yaml.safe_load(added)), allow_unicode=True)

@@ -8,14 +8,19 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from filterd.core.servers import PORTS
+from filterd.core.updates import Outcome, Why
 from filterd.core.verdict import Action, Reason
 from filterd.metrics.dns import COUNTERS, GAUGES, DnsMetrics, TableState
+from filterd.metrics.updates import KINDS, NO_REASON, RESULTS, state_of
+from tests.docs.console import unknown_words
 from tests.docs.markdown import ROOT, Block, blocks, prose, rows
 
 PAGE = ROOT / "docs" / "metrics.md"
@@ -24,6 +29,16 @@ NOT_BASE_UNITS = ("ms", "milliseconds", "minutes", "hours", "days", "kb", "mb", 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool (Debian: prometheus) is not installed"
 )
+# A run of the update after which every metric has a value.
+STATUS = {
+    "format": 1, "outcome": "kept", "ended_at": 2, "duration_s": 1.5, "cpu_s": 0.5, "peak_bytes": 1,
+    "clock_trusted": True,
+    "sources": {"source-a": {"outcome": "held", "why": "shrunk", "held": True, "last_attempt": 1, "last_success": 1,
+                             "last_change": 1}},
+    "probe": [{"kind": "resolve", "name": "example.org"}],
+    "quality": {"tiers": [{"tier": "thcs", "tried": 5, "blocked": [{"name": "example.org"}]}],
+                "sources": [{"source": "source-a", "only": 1, "missed": 1}]},
+}  # fmt: skip
 TYPE_WORDS = ("counter", "gauge", "histogram", "summary")
 
 
@@ -36,6 +51,12 @@ class Described:
     help: str
 
 
+def alerts() -> list[dict[str, Any]]:
+    """Every rule of deploy/alerts.yml."""
+    found = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text(encoding="utf-8"))
+    return [rule for group in found["groups"] for rule in group["rules"]]
+
+
 def exposition() -> str:
     """What a scrape gives once every metric has happened."""
     metrics = DnsMetrics()
@@ -45,6 +66,7 @@ def exposition() -> str:
     latency = [["upstream_bucket", 0, 3, 1], ["upstream_seconds", 0, 0.008]]
     counters = [sample[kind] for kind in COUNTERS] + latency
     metrics.report(0, {"counters": counters, "gauges": [sample[kind] for kind in GAUGES]})
+    metrics.updates = state_of(STATUS)
     registry = CollectorRegistry()
     registry.register(metrics)
     return generate_latest(registry).decode("utf-8")
@@ -88,6 +110,10 @@ def test_page_gives_the_values_of_every_closed_label() -> None:
     assert values("action") == {str(action) for action in Action}
     assert values("reason") == {str(reason) for reason in Reason}
     assert values("transport") == set(PORTS)
+    assert values("outcome") == {str(outcome) for outcome in Outcome}
+    assert values("why") == {str(why) or NO_REASON for why in Why}
+    assert values("result") == set(RESULTS)
+    assert values("kind") == set(KINDS)
 
 
 def test_page_gives_values_for_every_label_but_numbered_and_informative_ones() -> None:
@@ -134,6 +160,27 @@ def test_promtool_reads_every_query(tmp_path: Path) -> None:
     path.write_text(json.dumps({"groups": [{"name": "page", "rules": rules}]}), encoding="utf-8")
     done = subprocess.run(["promtool", "check", "rules", str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_page_lists_every_alert() -> None:
+    assert {row[0].strip("`") for row in rows(PAGE, "| alert |")} == {rule["alert"] for rule in alerts()}
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: str(rule["alert"]))
+def test_alert_asks_for_metrics_and_labels_that_exist(rule: dict[str, Any]) -> None:
+    metrics = set(re.findall(r"\bfilterd_\w+", rule["expr"]))
+    known = exposed()
+    assert metrics and metrics <= set(known)
+    labels = {label for name in metrics for label in known[name].labels} | {"instance"}
+    assert set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) <= labels
+    assert rule["labels"]["severity"] in ("info", "warning", "critical")
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: str(rule["alert"]))
+def test_alert_names_a_command_that_exists(rule: dict[str, Any]) -> None:
+    command = re.sub(r"\{\{.*?\}\}", "ID", rule["annotations"]["command"])
+    assert not command.startswith("filterd ") or unknown_words(command) is None
+    assert set(rule["annotations"]) == {"summary", "summary_vi", "command"}
 
 
 @needs_promtool

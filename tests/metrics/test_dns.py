@@ -12,10 +12,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from filterd.core.upstreams import BUCKETS_S
 from filterd.metrics.dns import COUNTERS, GAUGES, DnsMetrics, TableState
+from filterd.metrics.updates import state_of
 
 LABELS = {
     "transport", "tier", "action", "reason", "rcode", "cache", "cause", "cookie", "upstream", "source", "input", "le",
-    "generation", "policy", "version",
+    "generation", "policy", "version", "outcome", "why", "result", "kind",
 }  # fmt: skip
 
 
@@ -38,6 +39,9 @@ def full() -> DnsMetrics:
     """Every metric has a sample."""
     metrics = DnsMetrics()
     metrics.table = TableState("000001-abc", 5, time.time() - 60, {"adult-curated": (5, time.time() - 120)})
+    metrics.updates = state_of(
+        {"outcome": "kept", "ended_at": 1, "sources": {"a": {"outcome": "held", "why": "halved"}}}
+    )
     counters = [[kind, *("x" for _ in labels), 1] for kind, (_, _, labels) in COUNTERS.items()]
     counters += [["upstream_seconds", 0, 0.5], *(["upstream_bucket", 0, i, 1] for i in range(len(BUCKETS_S) + 1))]
     gauges = tuple([kind, *("x" for _ in labels), 1] for kind, (_, _, labels) in GAUGES.items())

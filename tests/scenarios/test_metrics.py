@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from filterd.store import status
 from tests.running import EXAM, OUTSIDE, PUPIL, SEVENTH, STAFF, Server, framed, question, receive, write_school
 from tests.upstreams import Upstream
 
@@ -104,3 +105,16 @@ def test_a_port_that_is_taken_costs_the_metrics_and_not_the_dns(tmp_path: Path) 
         with Server(config, state, "--metrics", f"127.0.0.1:{taken.getsockname()[1]}") as server:
             assert "no metrics: cannot listen on" in server.log
             assert server.ask("adult.example").rr
+
+
+def test_what_the_updater_writes_down_is_on_the_page_a_few_seconds_later(tmp_path: Path) -> None:
+    config, state = write_school(tmp_path)
+    with Server(config, state) as server:
+        assert "filterd_source_held{" not in server.metrics_text()
+        sources = {"adult-curated": {"held": True, "outcome": "held", "why": "halved"}}
+        status.write(state, {"outcome": "kept", "ended_at": 7, "sources": sources})
+        server.wait_metric("filterd_update_last_run_timestamp_seconds", lambda at: at == 7)
+        assert server.metrics()['filterd_source_held{source="adult-curated"}'] == 1
+        status.path(state).write_bytes(b"\xff" * 100)
+        server.wait_metric("filterd_update_last_run_timestamp_seconds", lambda at: at != 7)
+        assert server.ask("adult.example").rr
