@@ -59,6 +59,6 @@ def test_picture_gives_the_polling_intervals(file: str, seconds: float) -> None:
 
 def test_architecture_names_files_that_exist() -> None:
     text = ARCHITECTURE.read_text(encoding="utf-8")
-    named = re.findall(r"`((?:core|config|store|metrics|live|dns|cli)/[\w/*]+\.py)`", text)
+    named = re.findall(r"`((?:core|config|store|metrics|live|update|dns|cli)/[\w/*]+\.py)`", text)
     assert named
     assert [name for name in named if not list((ROOT / "filterd").glob(name))] == []
