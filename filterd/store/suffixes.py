@@ -5,6 +5,7 @@ Read once by whoever compiles, and by workers of a school that closes newly seen
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import publicsuffixlist
@@ -14,8 +15,9 @@ from filterd.core.rules.suffixes import SHARED_HOSTS
 from filterd.core.sites import Sites
 
 
+@functools.cache
 def load() -> Suffixes:
-    """The suffixes of the installed package: no network, and as old as the package."""
+    """The suffixes of the installed package: no network, and as old as the package. Read once in a process."""
     with Path(publicsuffixlist.PSLFILE).open(encoding="utf-8") as lines:
         return Suffixes([*lines, *SHARED_HOSTS])
 

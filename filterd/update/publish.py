@@ -18,7 +18,7 @@ from filterd.core.source import Source
 from filterd.core.table import Table
 from filterd.core.updates import Judgement, Outcome, Why
 from filterd.errors import FilterdError, TableError
-from filterd.store import build, tables
+from filterd.store import build, lists, tables
 from filterd.update.sources import Candidate
 from filterd.update.where import lines_of
 
@@ -66,7 +66,9 @@ class Press:
         for _ in range(ROUNDS):
             paths = {name: candidate.path for name, candidate in staged.items()}
             self.step(f"compiling {len(self.sources)} lists")
-            outcome.built = built = build.compile_lists(self.sources, self.blocklists, self.state_dir, paths)
+            outcome.built = built = build.compile_lists(
+                self.sources, self.blocklists, self.state_dir, paths, outcome.built
+            )
             if not built.has_sources:
                 outcome.text, outcome.failed = "no list is usable: what was in force stays", True
                 return outcome
@@ -86,6 +88,10 @@ class Press:
         if fresh and before is not None:
             outcome.text, outcome.failed = f"{_sentence(fresh[0])}; what was in force stays", True
             return outcome
+        lacking = "" if before is None else self._lacking(before, built, staged)
+        if lacking:
+            outcome.text, outcome.failed = f"{lacking}; what was in force stays", True
+            return outcome
         if publishes:
             self.step("publishing")
             outcome.generation = build.publish(self.state_dir, built, int(self.now()), self.keep)
@@ -100,6 +106,24 @@ class Press:
         except (TableError, OSError):
             return None  # nothing is worse than a damaged table
 
+    def _lacking(self, before: Table, built: build.Built, staged: Mapping[str, Candidate]) -> str:
+        """A list that is in the table in force and would be gone, or cut short by a bad disk; "" if there is none.
+
+        Fewer entries than before are well where they came tonight and were judged, or where a person changed the file.
+        """
+        now = {source.id: source.entries for source in built.compiled.sources}
+        wanted = {source.id: source.url.startswith("file:") for source in self.sources}
+        for source in before.sources:
+            name, entries = source.id, now.get(source.id)
+            if name not in wanted or name in staged:
+                continue
+            if entries is None:
+                why = built.refused.get(name, "its copy is gone")
+                return f"{name} would be lost with its {source.entries:,} entries: {why}"
+            if entries < source.entries and not wanted[name] and lists.good(self.state_dir, name) is None:
+                return f"the copy of {name} is damaged: {entries:,} entries, the table in force {source.entries:,}"
+        return ""
+
     def _probe(self, table: Table) -> tuple[Hit, ...]:
         return probe(self.policy, table, self.probes, self.now())
 
@@ -110,7 +134,7 @@ class Press:
             )
         found = next(s for s in self.sources if s.id == source)
         try:
-            lines = lines_of(found, candidate.path, hit.name)
+            lines = lines_of(found, candidate.path, hit.name, limit=1)
         except (FilterdError, OSError):
             lines = []
         where = f", line {lines[0][0]}: {lines[0][1]}" if lines else ""

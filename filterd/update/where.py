@@ -17,8 +17,8 @@ from filterd.store import lists, suffixes
 MAX_LINES = 20  # of one list about one name
 
 
-def lines_of(source: Source, path: Path, name: str) -> list[tuple[str, str]]:
-    """(where, text) of every line that blocks a name, in the order of the list; where is "12", or "data/x:12" inside an
+def lines_of(source: Source, path: Path, name: str, limit: int = MAX_LINES) -> list[tuple[str, str]]:
+    """(where, text) of the first lines that block a name, in the list's order; where is "12", or "data/x:12" inside an
     archive. `path` is a copy of the source; `name` is in normal form or `*.` and one. Raises ListError, OSError.
     """
     key = names.key_of_text(name)
@@ -29,6 +29,6 @@ def lines_of(source: Source, path: Path, name: str) -> list[tuple[str, str]]:
         for (rule, code), where, line in located(each.read(), source, suffixes.load(), each.include):
             if rule in covering and not code & EXCEPTION and not (rule == key and code & COVERS_MASK == BELOW):
                 found[where] = shown(line.strip())
-                if len(found) == MAX_LINES:
+                if len(found) == limit:
                     break
     return list(found.items())
