@@ -66,7 +66,7 @@ def compile_lists(
     """
     wanted = [source for source in sources if source.enabled]
     made_of = fingerprint(wanted, blocklists, state_dir, staged)  # before it is read: what changes later is seen then
-    in_force = _sources_in_force(state_dir)
+    in_force = sources_in_force(state_dir)
     no_copy: list[str] = []
     refused: dict[str, str] = {}
     copies: dict[str, Copy] = {}
@@ -156,7 +156,8 @@ def _known(copy: Copy, before: Built | None) -> Input | None:
     return None if read is None else Input(copy.source, tuple, copy.time, known=read)
 
 
-def _sources_in_force(state_dir: Path) -> dict[str, TableSource]:
+def sources_in_force(state_dir: Path) -> dict[str, TableSource]:
+    """The sources of the table in force by id; none where it is damaged."""
     generation = tables.current(state_dir)
     if generation is None:
         return {}

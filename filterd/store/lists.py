@@ -80,12 +80,16 @@ def _copy(source: Source, path: Path, meta: Meta | None) -> Copy:
 
 def good(state_dir: Path, source_id: str) -> Meta | None:
     """What is known of the last good copy; None without one, or when nothing on disk is known to be about it."""
-    folder = _folder(state_dir, source_id)
+    meta = noted(state_dir, source_id)
+    return meta if meta is not None and _fits(meta, _folder(state_dir, source_id) / COPY) else None
+
+
+def noted(state_dir: Path, source_id: str) -> Meta | None:
+    """What was last written down of a good copy, whether or not the copy on disk is still that one."""
     try:
-        meta = Meta.from_json(_read(folder / META))
+        return Meta.from_json(_read(_folder(state_dir, source_id) / META))
     except (OSError, ValueError):
         return None
-    return meta if _fits(meta, folder / COPY) else None
 
 
 def take(state_dir: Path, source_id: str, staged: Path, meta: Meta) -> Meta:

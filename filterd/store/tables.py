@@ -261,12 +261,26 @@ def _sweep(state_dir: Path, root: Path) -> None:
 
 
 def _prune(state_dir: Path, root: Path, keep: int) -> None:
-    """Keep the newest generations, and the one in force. Processes that still map an older one keep its pages."""
-    kept = {current(state_dir), *generations(state_dir)[: max(keep, 1)]}
+    """Keep the newest sound generations, and the one in force. Processes that still map an older one keep its pages.
+
+    A damaged one does not count: after some power cuts in a row the newest could all be, and nothing to fall back on.
+    """
+    in_force = current(state_dir)
+    sound = 0
     for name in generations(state_dir):
-        if name not in kept:
+        if name != in_force and sound >= max(keep, 1):
             with contextlib.suppress(OSError):
                 _remove(root, name)
+        elif sound < max(keep, 1):
+            sound += name == in_force or _is_sound(state_dir, name)
+
+
+def _is_sound(state_dir: Path, generation: str) -> bool:
+    try:
+        verify(state_dir, generation)
+    except (TableError, OSError):
+        return False
+    return True
 
 
 def _remove(root: Path, generation: str) -> None:

@@ -184,7 +184,7 @@ class _Run:
         sources, blocklists = self._sources(), self.config_dir / "blocklists"
         paths = {name: candidate.path for name, candidate in self.staged.items()}
         if build.fingerprint(sources, blocklists, self.state_dir, paths) == build.fingerprint_in_force(self.state_dir):
-            return Published(text="nothing changed")
+            return self._keep(Published(text="nothing changed"))  # copies too: a run may have ended before it kept them
         press = Press(
             sources=sources,
             policy=self.configuration.policy,
@@ -199,14 +199,23 @@ class _Run:
         try:
             published = press.publish(self.staged, publishes=pinned is None and not self.options.dry_run)
             self._settle_held(published)
-            if not published.failed and not self.options.dry_run:
-                for name, candidate in self.staged.items():
-                    lists.take(self.state_dir, name, candidate.path, candidate.meta)
-                    lists.drop_held(self.state_dir, name)
         except (OSError, ListError, TableError) as error:
             return Published(text=f"{error}; what was in force stays", failed=True)
-        if pinned is not None:
+        published = self._keep(published)
+        if pinned is not None and not published.failed:
             published.text = _pinned(pinned)
+        return published
+
+    def _keep(self, published: Published) -> Published:
+        """Make the copies that the table is made of the last good ones."""
+        if published.failed or self.options.dry_run:
+            return published
+        try:
+            for name, candidate in self.staged.items():
+                lists.take(self.state_dir, name, candidate.path, candidate.meta)
+                lists.drop_held(self.state_dir, name)
+        except OSError as error:
+            published.text, published.failed = f"{error}; not every new copy was kept", True
         return published
 
     def _settle_held(self, published: Published) -> None:

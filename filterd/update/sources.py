@@ -17,7 +17,7 @@ from filterd.core.rules import Suffixes
 from filterd.core.source import Source
 from filterd.core.updates import Figures, Judgement, Outcome, Why
 from filterd.errors import ListError
-from filterd.store import lists
+from filterd.store import build, lists
 from filterd.store.shelf import Shelf
 from filterd.update import clock, offline
 from filterd.update.fetch import Failure, Fetched, NotModified, Validators
@@ -183,14 +183,22 @@ class Desk:
             )
 
     def _figures(self, source: Source, good: lists.Meta | None) -> Figures | None:
-        """Of the last good copy; looked at again where nobody wrote them down, as for a copy put there by hand."""
-        if good is not None and good.figures is not None:
-            return good.figures
+        """Of the last good copy; looked at again where nobody wrote them down, as for a copy put there by hand.
+
+        A copy that a bad disk cut short is no measure: what is written of it, and the table made of it, count as well.
+        """
+        noted = good or lists.noted(self.state_dir, source.id)
+        if noted is not None and noted.figures is not None:
+            return noted.figures
         try:
             copy = lists.locate(source, self.blocklists, self.state_dir)
-            return None if copy is None else look(source, copy.path, self.suffixes)
+            figures = None if copy is None else look(source, copy.path, self.suffixes)
         except ListError:
             return None  # what is there is no list: any good one is better
+        in_force = build.sources_in_force(self.state_dir).get(source.id)
+        if figures is not None and in_force is not None and in_force.entries > figures.entries:
+            return dataclasses.replace(figures, entries=in_force.entries, declared=None)
+        return figures
 
     def _meta(self, came: Fetched, figures: Figures | None) -> lists.Meta:
         now = int(self.now())

@@ -366,6 +366,16 @@ def test_what_is_in_force_is_never_pruned(tmp_path: Path) -> None:
     assert tables.generations(tmp_path) == [made[2], made[0]]
 
 
+def test_a_damaged_table_does_not_count_among_those_that_stay(tmp_path: Path) -> None:
+    good = publish_keeping(tmp_path, "good.com", 2)
+    for number in range(4):
+        made = publish_keeping(tmp_path, f"n{number}.com", 2)
+        assert good in tables.generations(tmp_path)
+        (tmp_path / "tables" / made / "trie.marisa").write_bytes(b"")
+    sound = [publish_keeping(tmp_path, name, 2) for name in ("new.com", "newer.com")]
+    assert tables.generations(tmp_path) == sound[::-1]
+
+
 def test_going_back_passes_over_what_is_damaged(tmp_path: Path) -> None:
     one, two, _ = [publish(tmp_path, f"n{n}.com") for n in range(3)]
     (tmp_path / "tables" / two / "sets.bin").write_bytes(b"")
