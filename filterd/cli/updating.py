@@ -24,6 +24,7 @@ from filterd.update.sources import SourceResult
 LOUD: Final = frozenset({Outcome.HELD, Outcome.REFUSED, Outcome.FAILED})
 _BAR: Final = 24
 _REDRAW_S: Final = 0.1
+_SHOWN_HITS: Final = 8
 _ERASE: Final = "\r\x1b[K"
 
 
@@ -154,14 +155,17 @@ def _described(state_dir: Path, generation: str) -> str:
 
 
 def _show_probe(status: Mapping[str, Any]) -> None:
-    """What the table does wrong, and did before this run: no reason to stop, but to look."""
-    for hit in status.get("probe", []):
-        tiers = ", ".join(hit["tiers"])
-        if hit["kind"] == "block":
-            text = f"{hit['name']} is blocked by no list, and {tiers} must not reach it"
-        else:
-            text = f"{hit['name']} is blocked for {tiers} by {', '.join(hit['sources'])}, and must resolve"
-        click.secho(wrapped(f"MISTAKE IN FORCE: {text}", ""), bold=True, err=True)
+    """What the table does wrong and did before this run, or what nobody can be held for: a reason to look."""
+    hits = status.get("probe", [])
+    if not hits:
+        return
+    click.echo()
+    click.secho("MISTAKES IN FORCE: names that come out wrong", bold=True)
+    for hit in hits[:_SHOWN_HITS]:
+        says = "no list blocks it" if hit["kind"] == "block" else f"blocked by {', '.join(hit['sources'])}"
+        click.echo(wrapped(f"{hit['name']}: {says}, for {', '.join(hit['tiers'])}", "  "))
+    if len(hits) > _SHOWN_HITS:
+        click.echo(f"  and {len(hits) - _SHOWN_HITS} more: filterd update --json")
 
 
 def _show_work(state_dir: Path, result: Result, flags: str) -> None:

@@ -96,6 +96,39 @@ class TestLines:
         assert "nothing changed" in result.output
 
 
+class TestMistakesInForce:
+    def probes(self, box: Box, count: int) -> None:
+        names = ", ".join(f"missing-{number}.example" for number in range(count))
+        (box.config / "policies/probes.yaml").write_text(f"must_block:\n  - {{category: games, names: [{names}]}}\n")
+
+    def test_what_the_first_table_does_wrong_is_said_and_no_reason_to_stop(self, box: Box):
+        self.probes(box, 1)
+        result = run(box)
+        assert result.exit_code == 1
+        assert f"Table {box.generation} is in force:" in result.output
+        assert "MISTAKES IN FORCE" in result.output
+        assert "  missing-0.example: no list blocks it, for tieu-hoc, thcs\n" in result.output
+
+    def test_many_are_counted(self, box: Box):
+        self.probes(box, 30)
+        result = run(box)
+        assert "  missing-7.example: " in result.output
+        assert "missing-8.example" not in result.output
+        assert "  and 22 more: filterd update --json\n" in result.output
+
+
+def test_a_district_that_cannot_be_reached_leaves_what_is_in_force(box: Box) -> None:
+    run(box)
+    before = box.generation
+    school = box.config / "policies/school.yaml"
+    school.write_text(school.read_text() + "update: {bundle: /nowhere/at/all}\n")
+    result = run(box)
+    assert result.exit_code == 1
+    assert f"Table {before} stays in force." in result.output
+    assert "what was in force stays" in flat(result.output)
+    assert "games-list" not in result.output
+
+
 class TestOnATerminal:
     def test_the_line_under_way_is_written_over(self, box: Box):
         shown = typed(box)
