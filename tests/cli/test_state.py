@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from filterd.cli.state import state_directory
+from filterd.cli.state import must_be_readable, state_directory
 from tests import configs
 
 
@@ -90,3 +90,21 @@ def test_whoever_owns_the_lists_stays_who_they_are(tmp_path: Path, made: str) ->
     done = acted(tmp_path / "state")
     assert done.stdout.startswith(f"{os.getresuid()} {os.getresgid()}")
     assert done.stderr == ""
+
+
+def test_what_somebody_else_may_read_is_not_taken_for_empty(tmp_path: Path) -> None:
+    must_be_readable(tmp_path / "not-there")
+    must_be_readable(tmp_path)
+    command = (
+        "import os, pathlib, sys; from filterd.cli.state import must_be_readable; os.setresuid(12345, 12345, 12345);"
+        "must_be_readable(pathlib.Path(sys.argv[1]))"
+    )
+    if os.geteuid() != 0:
+        pytest.skip("root may read everything, and only root becomes somebody else")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_mode & 0o055 != 0o055:
+            folder.chmod(folder.stat().st_mode | 0o055)
+    done = subprocess.run([sys.executable, "-c", command, str(closed)], capture_output=True, text=True, timeout=60)
+    assert "PermissionError" in done.stderr
