@@ -11,10 +11,12 @@ A list that must not be used is left out and reported; keys it had already put i
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import marisa_trie
@@ -96,6 +98,25 @@ def compile_table(inputs: Sequence[Input], suffixes: Suffixes) -> Compiled:
     reports = {name: read.report for name, read in found.items()}
     reads = {source.id: found[source.id] for source in sources}
     return Compiled(trie, sets.ids, sets.sets, tuple(sources), sets.used, bounds, reports, refused, reads)
+
+
+def without(compiled: Compiled, gone: Collection[str]) -> Compiled:
+    """The same table as if these sources (ids) had not been read. Their keys stay in the trie, where nobody else has
+    them with the empty set: a few bytes each, for a table that need not be compiled again.
+    """
+    kept = [at for at, source in enumerate(compiled.sources) if source.id not in gone]
+    places = {at << CODE_BITS: new << CODE_BITS for new, at in enumerate(kept)}
+    mask = CODES - 1
+    sets = [tuple(places[e & ~mask] | e & mask for e in each if e & ~mask in places) for each in compiled.sets]
+    names = sum(count for at, count in Counter(compiled.ids).items() if sets[at])
+    return dataclasses.replace(
+        compiled,
+        sets=sets,
+        sources=tuple(compiled.sources[at] for at in kept),
+        names=names,
+        reports={name: report for name, report in compiled.reports.items() if name not in gone},
+        reads={name: read for name, read in compiled.reads.items() if name not in gone},
+    )
 
 
 def _keys(

@@ -7,11 +7,11 @@ Nothing is fetched and nothing is printed here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filterd.core.compiler import Compiled, Input, compile_table
+from filterd.core.compiler import Compiled, Input, compile_table, without
 from filterd.core.source import Source
 from filterd.core.table import Table, TableSource
 from filterd.errors import ListError, TableError
@@ -30,6 +30,8 @@ class Built:
     compiled: Compiled
     fingerprint: str
     copies: dict[str, Copy] = field(default_factory=dict)  # what was read, by source id
+    wanted: Sequence[Source] = ()
+    staged: Mapping[str, Path] = field(default_factory=dict)
     generation: str | None = None
     no_copy: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)  # source id to reason
@@ -39,6 +41,10 @@ class Built:
     def has_sources(self) -> bool:
         """Whether any list was usable: without one there is nothing to publish."""
         return bool(self.compiled.sources)
+
+    def still_holds(self, blocklists: Path, state_dir: Path) -> bool:
+        """Whether everything it is made of is on disk as it was."""
+        return fingerprint(self.wanted, blocklists, state_dir, self.staged) == self.fingerprint
 
 
 def build(sources: Iterable[Source], blocklists: Path, state_dir: Path, now: int, keep: int = tables.KEEP) -> Built:
@@ -84,11 +90,14 @@ def compile_lists(
                 copies[source.id] = copy
             except ListError as error:
                 refused[source.id] = str(error)
-        compiled = compile_table(shelf.in_reading_order(inputs), suffixes.load())
+        if before is not None and _only_less(copies, refused, before) and before.still_holds(blocklists, state_dir):
+            compiled = without(before.compiled, before.copies.keys() - copies.keys())
+        else:
+            compiled = compile_table(shelf.in_reading_order(inputs), suffixes.load())
     compiled.refused = refused = {**refused, **compiled.refused}
     used = {source.id for source in compiled.sources}
     lost = [source.id for source in wanted if source.id in in_force and source.id not in used]
-    return Built(compiled, made_of, copies, no_copy=no_copy, refused=refused, lost=lost)
+    return Built(compiled, made_of, copies, wanted, staged, no_copy=no_copy, refused=refused, lost=lost)
 
 
 def publish(state_dir: Path, built: Built, now: int, keep: int = tables.KEEP) -> str:
@@ -147,6 +156,12 @@ def _locate(source: Source, blocklists: Path, state_dir: Path, staged: Mapping[s
         return error
 
 
+def _only_less(copies: Mapping[str, Copy], refused: Mapping[str, str], before: Built) -> bool:
+    """Whether every list is one that was compiled before, byte for byte, and only some of those are gone."""
+    known = before.copies.get
+    return all(known(name) == copy for name, copy in copies.items()) and refused.keys() <= before.refused.keys()
+
+
 def _known(copy: Copy, before: Built | None) -> Input | None:
     """What was read of the same copy before; never of a file that people may edit meanwhile."""
     name = copy.source.id
@@ -157,11 +172,11 @@ def _known(copy: Copy, before: Built | None) -> Input | None:
 
 
 def sources_in_force(state_dir: Path) -> dict[str, TableSource]:
-    """The sources of the table in force by id; none where it is damaged."""
-    generation = tables.current(state_dir)
+    """The sources of the table in force by id; of the newest sound one where it is damaged, as servers fall back."""
+    generation = tables.sound(state_dir)
     if generation is None:
         return {}
     try:
         return {source.id: source for source in tables.sources_of(state_dir, generation)}
     except TableError:
-        return {}  # a damaged table names nobody; the new one replaces it
+        return {}

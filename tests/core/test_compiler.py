@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from filterd.core import compiler, names
-from filterd.core.compiler import Input, compile_table
+from filterd.core.compiler import Input, compile_table, without
 from filterd.core.table import Table
 from filterd.errors import ListError
 from tests.core.compiled import compiled, inputs
@@ -115,3 +115,19 @@ def test_no_list_is_read_before_it_is_its_turn() -> None:
 def test_only_rpz_sources_weigh_owners_by_length() -> None:
     lists = inputs(("rpz", "ads", "a.com CNAME ."), ("auto", "chat", "a.com CNAME ."), ("adblock", "games", "||a.com^"))
     assert [s.longest_wins for s in compile_table(lists, SUFFIXES).sources] == [True, True, False]
+
+
+def test_without_some_of_its_sources_a_table_is_what_it_would_be_had_they_not_been_read() -> None:
+    a, b, c = inputs(
+        ("adblock", "ads", "||one.com^\n||shared.com^\n"),
+        ("adblock", "games", "||shared.com^\n||sub.one.com^\n@@||deep.shared.com^\n"),
+        ("hosts", "chat", "0.0.0.0 three.com\n0.0.0.0 shared.com\n"),
+    )
+    less, meant = without(compile_table([a, b, c], SUFFIXES), {"list-1"}), compile_table([a, c], SUFFIXES)
+    assert (less.sources, less.names, less.reads, less.reports) == (
+        meant.sources, meant.names, meant.reads, meant.reports
+    )  # fmt: skip
+    tables = [Table(t.trie, t.ids, t.sets, t.sources, generation="", built_at=0, names=t.names) for t in (less, meant)]
+    for name in ("one.com", "sub.one.com", "shared.com", "deep.shared.com", "three.com", "x.com"):
+        found, wanted = ((t.mask(names.key_of_text(name)), t.matches(names.key_of_text(name))) for t in tables)
+        assert found == wanted, name
