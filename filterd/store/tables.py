@@ -69,6 +69,13 @@ def pointed(state_dir: Path) -> str | None:
     return text if _GENERATION.fullmatch(text) else None
 
 
+def sound(state_dir: Path) -> str | None:
+    """The generation that a server would start with: the one in force, or where that is damaged the newest sound."""
+    now = current(state_dir)
+    known = [] if now is None else [now, *(name for name in generations(state_dir) if name != now)]
+    return next((name for name in known if _is_sound(state_dir, name)), None)
+
+
 def generations(state_dir: Path) -> list[str]:
     """All generations on disk, newest first; damaged ones too, `verify` tells."""
     try:
@@ -263,16 +270,18 @@ def _sweep(state_dir: Path, root: Path) -> None:
 def _prune(state_dir: Path, root: Path, keep: int) -> None:
     """Keep the newest sound generations, and the one in force. Processes that still map an older one keep its pages.
 
-    A damaged one does not count: after some power cuts in a row the newest could all be, and nothing to fall back on.
+    Damaged ones, as many at most, do not count: some power cuts in a row must not leave nothing to fall back on.
     """
-    in_force = current(state_dir)
-    sound = 0
+    in_force, limit = current(state_dir), max(keep, 1)
+    kept = damaged = 0
     for name in generations(state_dir):
-        if name != in_force and sound >= max(keep, 1):
+        if kept < limit and (name == in_force or _is_sound(state_dir, name)):
+            kept += 1
+        elif kept < limit and damaged < limit:
+            damaged += 1
+        elif name != in_force:
             with contextlib.suppress(OSError):
                 _remove(root, name)
-        elif sound < max(keep, 1):
-            sound += name == in_force or _is_sound(state_dir, name)
 
 
 def _is_sound(state_dir: Path, generation: str) -> bool:

@@ -17,23 +17,27 @@ from filterd.core.probes import Probes
 from filterd.core.source import Source
 from filterd.core.table import Table
 from filterd.core.updates import Judgement, Outcome, Why
-from filterd.errors import FilterdError, TableError
-from filterd.store import build, lists, tables
+from filterd.errors import FilterdError, ListError
+from filterd.store import build, lists, suffixes
+from filterd.update import trial
+from filterd.update.look import look
 from filterd.update.sources import Candidate
 from filterd.update.where import lines_of
 
 ROUNDS: Final = 3  # compile, hold what sins, compile again; beyond it something else is wrong
+MEANT: Final = "If that is meant, 'filterd lists build' puts it in force"
 
 
 @dataclass(slots=True)
 class Published:
     """`generation` is None where nothing new was put in force, and `text` says why. `held` are sources whose new copy
-    sins; `old_sins` are hits that the table in force has too, or that nobody can be held for.
+    sins; `old_sins` are hits that the table in force has too, or that nobody can be held for. `why`: of what failed.
     """
 
     generation: str | None = None
     text: str = ""
     failed: bool = False
+    why: Why = Why.NONE
     no_time: bool = False  # ... because this box does not know the time
     held: dict[str, Judgement] = field(default_factory=dict)
     old_sins: tuple[Hit, ...] = ()
@@ -61,50 +65,74 @@ class Press:
         """
         staged = dict(staged)
         outcome = Published()
-        before = self._table_in_force()
-        known = set() if before is None else set(self._probe(before))
+        before = trial.in_force(self.state_dir)
+        known = () if before is None else self._probe(before)
         for _ in range(ROUNDS):
             paths = {name: candidate.path for name, candidate in staged.items()}
             self.step(f"compiling {len(self.sources)} lists")
             outcome.built = built = build.compile_lists(
                 self.sources, self.blocklists, self.state_dir, paths, outcome.built
             )
+            unfit = [name for name in staged if name in built.refused]
+            if unfit:
+                outcome.held |= {name: self._unfit(name, staged.pop(name), built.refused[name]) for name in unfit}
+                continue
             if not built.has_sources:
-                outcome.text, outcome.failed = "no list is usable: what was in force stays", True
-                return outcome
+                return _failed(outcome, Why.EMPTY, "no list is usable: what was in force stays")
             self.step("probing")
             table = build.table_of(built)
             hits = self._probe(table)
-            blamed = {hit: set(suspects(hit, table, before)) for hit in hits if hit not in known}
-            fresh = tuple(hit for hit, names in blamed.items() if not names & self.accepted)
-            guilty = {name: hit for hit in fresh for name in blamed[hit] if name in staged}
+            guilty, fresh = self._blamed(hits, known, table, before, staged)
             if not guilty:
                 outcome.old_sins = hits
                 break
             for name, hit in guilty.items():
                 outcome.held[name] = self._judgement(hit, name, staged.pop(name))
         else:
-            fresh = hits
-        if fresh and before is not None:
-            outcome.text, outcome.failed = f"{_sentence(fresh[0])}; what was in force stays", True
-            return outcome
-        lacking = "" if before is None else self._lacking(before, built, staged)
-        if lacking:
-            outcome.text, outcome.failed = f"{lacking}; what was in force stays", True
-            return outcome
+            return _failed(outcome, Why.PROBE, f"{ROUNDS} tables were tried, and none is fit: what was in force stays")
+        if before is not None:
+            if fresh:
+                why = Why.SENTINEL if fresh[0].kind == "block" else Why.PROBE
+                text = f"{trial.sentence(fresh[0])}; what was in force stays. {MEANT}"
+                return _failed(outcome, why, text)
+            if lacking := self._lacking(before, built, staged):
+                return _failed(outcome, Why.MISSING, f"{lacking}; what was in force stays. {MEANT}")
         if publishes:
             self.step("publishing")
             outcome.generation = build.publish(self.state_dir, built, int(self.now()), self.keep)
         return outcome
 
-    def _table_in_force(self) -> Table | None:
-        generation = tables.current(self.state_dir)
-        if generation is None:
-            return None
-        try:
-            return tables.open_table(tables.verify(self.state_dir, generation))
-        except (TableError, OSError):
-            return None  # nothing is worse than a damaged table
+    def sins(self) -> tuple[Hit, ...]:
+        """What the table in force does wrong."""
+        table = trial.in_force(self.state_dir)
+        return () if table is None else self._probe(table)
+
+    def _blamed(
+        self,
+        hits: tuple[Hit, ...],
+        known: tuple[Hit, ...],
+        table: Table,
+        before: Table | None,
+        staged: Mapping[str, Candidate],
+    ) -> tuple[dict[str, Hit], list[Hit]]:
+        """Whose new copy does what the table `before` did not, by source; and the hits that pupils would feel as new.
+
+        One list more that closes a name is held also where another closes it already; one less is no new wrong.
+        """
+        guilty: dict[str, Hit] = {}
+        fresh = []
+        felt = trial.wrongs(known)
+        for hit in hits:
+            is_new = not trial.wrongs((hit,)) <= felt
+            if hit in known or not (is_new or hit.kind == "resolve"):
+                continue
+            names = set(suspects(hit, table, before))
+            if names & self.accepted:
+                continue
+            guilty |= {name: hit for name in names if name in staged}
+            if is_new:
+                fresh.append(hit)
+        return guilty, fresh
 
     def _lacking(self, before: Table, built: build.Built, staged: Mapping[str, Candidate]) -> str:
         """A list that is in the table in force and would be gone, or cut short by a bad disk; "" if there is none.
@@ -127,6 +155,16 @@ class Press:
     def _probe(self, table: Table) -> tuple[Hit, ...]:
         return probe(self.policy, table, self.probes, self.now())
 
+    def _unfit(self, source: str, candidate: Candidate, text: str) -> Judgement:
+        """Of a copy that the judge let pass, or a person, and that cannot be compiled all the same."""
+        found = next(s for s in self.sources if s.id == source)
+        why = Why.TOO_LARGE  # there are bounds that only the compiler has
+        try:
+            look(found, candidate.path, suffixes.load())
+        except ListError as error:
+            why = Why(error.why)
+        return Judgement(Outcome.HELD, why, f"{text}: held, as no table can be made of it")
+
     def _judgement(self, hit: Hit, source: str, candidate: Candidate) -> Judgement:
         if hit.kind == "block":
             return Judgement(
@@ -145,7 +183,6 @@ def _for(hit: Hit) -> str:
     return ", ".join(hit.tiers)
 
 
-def _sentence(hit: Hit) -> str:
-    if hit.kind == "block":
-        return f"{hit.name} would no longer be blocked for {_for(hit)}"
-    return f"{hit.name} would be blocked for {_for(hit)} by {', '.join(hit.sources)}"
+def _failed(outcome: Published, why: Why, text: str) -> Published:
+    outcome.failed, outcome.why, outcome.text = True, why, text
+    return outcome

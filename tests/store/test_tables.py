@@ -372,6 +372,8 @@ def test_a_damaged_table_does_not_count_among_those_that_stay(tmp_path: Path) ->
         made = publish_keeping(tmp_path, f"n{number}.com", 2)
         assert good in tables.generations(tmp_path)
         (tmp_path / "tables" / made / "trie.marisa").write_bytes(b"")
+        assert tables.sound(tmp_path) == good
+    assert len(tables.generations(tmp_path)) == 4
     sound = [publish_keeping(tmp_path, name, 2) for name in ("new.com", "newer.com")]
     assert tables.generations(tmp_path) == sound[::-1]
 

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from filterd.store import lists, status
+from filterd.store import lists, status, tables
 from filterd.update.run import NEGATIVE, WELL
 from tests.update.boxes import FIRST, Box
 from tests.update.webserver import WebServer
@@ -45,6 +45,22 @@ def test_a_copy_cut_short_opens_nothing_while_its_source_is_silent(used: Box, we
     assert used.generation == before
     assert used.blocks(LAST)
     assert "the copy of games-list is damaged: 51 entries, the table in force 101" in status.read(used.state)["text"]
+
+
+@EACH_NOTE
+def test_not_even_when_the_newest_table_is_damaged_too(used: Box, web: WebServer, note: bool) -> None:
+    before = used.generation
+    web.files["/games.txt"] = FIRST + b"new.example\n"
+    used.night()
+    (used.state / "tables" / str(used.generation) / "trie.marisa").write_bytes(b"")
+    cut(used, note=note)
+    web.files["/games.txt"] = answers(404)
+    assert used.night().exit_code == NEGATIVE
+    assert tables.sound(used.state) == before
+    web.files["/games.txt"] = FIRST
+    assert used.night().exit_code == WELL
+    assert used.blocks(LAST)
+    assert tables.sound(used.state) == used.generation
 
 
 def test_a_copy_that_is_gone_opens_nothing_while_its_source_is_silent(used: Box, web: WebServer) -> None:
