@@ -1,12 +1,12 @@
 """All lists into one trie and one array, each list read once, in bounded memory.
 
-The first pass feeds every key into marisa's builder and packs it away, some seven bytes a name; the second looks each
-packed key up and adds its source to the key's set. No Python collection of names exists at any time: the peak is
+A list is packed away, some seven bytes a name; its keys go from there into marisa's builder, and once more to be looked
+up and have the list added to their sets. No Python collection of names exists at any time: the peak is
 marisa's own builder, some 85 bytes a name. Pure: a list is read through a function that gives its bytes.
 
 Lists of addresses have no keys there: their networks are kept and flattened (`networks`).
 
-A list that must not be used is left out and reported; keys it had already put into the trie keep the empty set.
+A list that must not be used is left out and reported.
 """
 
 from __future__ import annotations
@@ -39,11 +39,12 @@ Pack = tuple[bytes, int | bytes]
 
 @dataclass(slots=True)
 class Read:
-    """What was read of a list: the packed rules, or the networks of a list of addresses."""
+    """What was read of a list: the packed rules, or the networks of a list of addresses; or why it is unfit for use."""
 
     report: Report
     packs: list[Pack] = field(default_factory=list)
     networks: set[bytes] | None = None
+    error: ListError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,31 +125,35 @@ def _keys(
 ) -> Iterator[bytes]:
     """Every name's key of every list, for the builder; fills `found` and `refused` on the way."""
     for each in inputs:
-        if each.known is not None:
-            found[each.source.id] = each.known
-            yield from _keys_of(each.known.packs)
-            continue
-        try:
-            rules, report = parse(each.read(), each.source, suffixes, each.include)
-            found[each.source.id] = read = Read(report)
-            form = FORMATS.get(each.source.format)
-            if form is not None and form.addresses:
-                read.networks = _networks(rules)
-            else:
-                yield from _packed(rules, read.packs)
-        except ListError as error:
-            refused[each.source.id] = str(error)
-            if each.source.id in found:
-                found[each.source.id].packs.clear()
+        found[each.source.id] = read = each.known or read_list(each, suffixes)
+        if read.error is not None:
+            refused[each.source.id] = str(read.error)
+        else:
+            yield from _keys_of(read.packs)
 
 
-def _packed(rules: Iterator[Rule], packs: list[Pack]) -> Iterator[bytes]:
-    """The keys of the rules, which are packed away on the way. No key has a line end: it was cut out of a line."""
+def read_list(each: Input, suffixes: Suffixes) -> Read:
+    """Read a list whole. What makes it unfit for use is in `error`; then there are no rules."""
+    read = Read(Report(each.source.id))
+    try:
+        rules, read.report = parse(each.read(), each.source, suffixes, each.include)
+        form = FORMATS.get(each.source.format)
+        if form is not None and form.addresses:
+            read.networks = _networks(rules)
+        else:
+            _pack(rules, read.packs)
+    except ListError as error:
+        read.error = error
+        read.packs.clear()
+    return read
+
+
+def _pack(rules: Iterator[Rule], packs: list[Pack]) -> None:
+    """Pack the rules away. No key has a line end: it was cut out of a line."""
     while batch := list(itertools.islice(rules, PACK)):
         keys, codes = zip(*batch, strict=True)
         first = codes[0]
         packs.append((zlib.compress(b"\n".join(keys), 1), first if codes.count(first) == len(codes) else bytes(codes)))
-        yield from keys
 
 
 def _keys_of(packs: Iterable[Pack]) -> Iterator[bytes]:
