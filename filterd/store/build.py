@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filterd.core.compiler import Compiled, Input, compile_table, without
+from filterd.core.compiler import Compiled, Input, Read, compile_table, without
 from filterd.core.source import Source
 from filterd.core.table import Table, TableSource
 from filterd.errors import ListError, TableError
@@ -19,6 +19,7 @@ from filterd.store import identity, lists, suffixes, tables
 from filterd.store.shelf import Copy
 
 _NOTHING: Mapping[str, Path] = {}
+_UNREAD: Mapping[str, Read] = {}
 
 
 @dataclass(slots=True)
@@ -63,10 +64,11 @@ def compile_lists(
     blocklists: Path,
     state_dir: Path,
     staged: Mapping[str, Path] = _NOTHING,
+    read: Mapping[str, Read] = _UNREAD,
     before: Built | None = None,
 ) -> Built:
     """Compile every enabled source that has a copy; nothing is published. `staged`: source id to the file to take in
-    place of its copy.
+    place of its copy; `read`: what was read of these files already.
 
     `before`: the outcome of another call under the same lock; what it read of downloads and copies is not read again.
     """
@@ -86,7 +88,7 @@ def compile_lists(
                 if copy is None:
                     no_copy.append(source.id)
                     continue
-                inputs.append(_known(copy, before) or shelf.take(copy))
+                inputs.append(_known(copy, read, before) or shelf.take(copy))
                 copies[source.id] = copy
             except ListError as error:
                 refused[source.id] = str(error)
@@ -162,13 +164,15 @@ def _only_less(copies: Mapping[str, Copy], refused: Mapping[str, str], before: B
     return all(known(name) == copy for name, copy in copies.items()) and refused.keys() <= before.refused.keys()
 
 
-def _known(copy: Copy, before: Built | None) -> Input | None:
+def _known(copy: Copy, read: Mapping[str, Read], before: Built | None) -> Input | None:
     """What was read of the same copy before; never of a file that people may edit meanwhile."""
     name = copy.source.id
+    if name in read:
+        return Input(copy.source, tuple, copy.time, known=read[name])
     if before is None or copy.source.url.startswith("file:") or before.copies.get(name) != copy:
         return None
-    read = before.compiled.reads.get(name)
-    return None if read is None else Input(copy.source, tuple, copy.time, known=read)
+    known = before.compiled.reads.get(name)
+    return None if known is None else Input(copy.source, tuple, copy.time, known=known)
 
 
 def sources_in_force(state_dir: Path) -> dict[str, TableSource]:

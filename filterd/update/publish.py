@@ -70,8 +70,9 @@ class Press:
         for _ in range(ROUNDS):
             paths = {name: candidate.path for name, candidate in staged.items()}
             self.step(f"compiling {len(self.sources)} lists")
+            read = {name: candidate.rules for name, candidate in staged.items() if candidate.rules is not None}
             outcome.built = built = build.compile_lists(
-                self.sources, self.blocklists, self.state_dir, paths, outcome.built
+                self.sources, self.blocklists, self.state_dir, paths, read, outcome.built
             )
             unfit = [name for name in staged if name in built.refused]
             if unfit:

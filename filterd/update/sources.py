@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+from filterd.core.compiler import Read
 from filterd.core.judge import judge, unfit
 from filterd.core.rules import Suffixes
 from filterd.core.source import Source
@@ -21,7 +22,7 @@ from filterd.store import build, lists
 from filterd.store.shelf import Shelf
 from filterd.update import clock, offline
 from filterd.update.fetch import Failure, Fetched, NotModified, Validators
-from filterd.update.look import look
+from filterd.update.look import look, read
 
 DUE_S: Final = 12 * 3600  # a source that answered so lately is not asked again tonight
 
@@ -44,6 +45,7 @@ class Candidate:
 
     path: Path
     meta: lists.Meta
+    rules: Read | None = None  # what the compiler would read of it
 
 
 class Fetching(Protocol):
@@ -69,7 +71,7 @@ class Desk:
     now: Callable[[], float]
     shelf: Shelf  # archives that many sources share are opened once
     dry_run: bool = False
-    _came: dict[tuple[str, ...], Fetched] = field(default_factory=dict)  # by URL and mirrors: one archive, many sources
+    _came: dict[tuple[object, ...], Fetched | Failure] = field(default_factory=dict)  # one archive, many sources
 
     def settle(self, source: Source) -> tuple[SourceResult, Candidate | None]:
         """The outcome for one source, and its new copy if it has a good one. Raises OSError only for a broken state."""
@@ -93,18 +95,19 @@ class Desk:
         if waiting is None:
             good = lists.good(self.state_dir, source.id)
             return self._kept(Outcome.FAILED, Why.MISSING, "nothing waits to be accepted", good), None
-        path = self.staging / f"{source.id}.accepted"
-        path.hardlink_to(lists.held_path(self.state_dir, source.id))
         meta = dataclasses.replace(waiting.meta, changed_at=int(self.now()))
         entries = meta.figures.entries if meta.figures is not None else None
+        path = lists.held_path(self.state_dir, source.id)
         return SourceResult(Outcome.TAKEN, entries=entries, bytes=meta.bytes), Candidate(path, meta)
 
     def _fetched(self, source: Source, fetcher: Fetching, good: lists.Meta | None) -> Fetched | NotModified | Failure:
-        places = (source.url, *source.mirrors)
+        # The same bytes only for those who may take them from there, as large, and packed or not.
+        may = (source.allow_http, source.allow_private, source.max_bytes, source.member is None)
+        places = (*may, source.url, *source.mirrors)
         if places not in self._came:
             came = fetcher.fetch(source, self._validators(source, good))
-            if not isinstance(came, Fetched):
-                return came
+            if isinstance(came, NotModified) or (isinstance(came, Failure) and came.why is Why.DISK):
+                return came  # true of this source's copy alone; or of a moment
             self._came[places] = came
         return self._came[places]
 
@@ -152,9 +155,9 @@ class Desk:
                 self._renew(source, came, good)
             return self._kept(Outcome.UNCHANGED, Why.NONE, "", good, came.bytes), None
         stays = "the last good copy" if good is None else f"the copy of {clock.shown(good.fetched_at)}"
-        figures = None
+        figures = rules = None
         try:
-            figures = look(source, came.path, self.suffixes, self.shelf)
+            figures, rules = read(source, came.path, self.suffixes, self.shelf)
             judgement = judge(source, figures, self._figures(source, good), stays)
         except ListError as error:
             judgement = unfit(str(error), error.why, good is not None, stays)
@@ -162,7 +165,7 @@ class Desk:
         if judgement.outcome is Outcome.TAKEN:
             entries = figures.entries if figures is not None else None
             return SourceResult(Outcome.TAKEN, text=judgement.text, entries=entries, bytes=came.bytes), Candidate(
-                came.path, meta
+                came.path, meta, rules
             )
         if judgement.outcome is Outcome.HELD:
             self.hold(source, Candidate(came.path, meta), judgement)

@@ -156,7 +156,7 @@ def test_what_was_read_before_is_not_read_again(tmp_path: Path, monkeypatch: pyt
         lambda shelf, copy, take=lists.Shelf.take: taken.append(copy.source.id) or take(shelf, copy),
     )
     second = builder.compile_lists(
-        [REMOTE, other, *local], tmp_path / "blocklists", tmp_path / "state", {"o": new["o"]}, first
+        [REMOTE, other, *local], tmp_path / "blocklists", tmp_path / "state", {"o": new["o"]}, {}, first
     )
     assert taken == ["r", "a"]  # one is another copy now, people may have edited the other
     table = builder.table_of(second)
