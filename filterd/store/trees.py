@@ -28,9 +28,17 @@ MAX_RATIO = 50  # unpacked to packed; real archives of lists have 3 to 10
 MIN_TREE_BYTES = 1 << 26  # what any archive may unpack to
 MAX_MEMBERS = 50_000
 MAX_READ_BYTES = 1 << 20  # what tarfile may take into memory at once: long names and extended headers
+MAX_HEADER_BYTES = 1 << 21  # before one member, and
+MAX_HEADERS_BYTES = 1 << 25  # before all of them: no more of a packed archive is ever in memory
+MAX_PATH_BYTES = 4096
+_MAX_GLOBALS = 100  # settings that an archive may have for all its members; each is copied for each
 _MAX_HOPS = 8
 _HEAD_BYTES = 4096  # a page in place of the archive shows itself in fewer
-_BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError)
+# What tarfile and the unpackers raise for bytes that nobody meant well; headers within headers end in RecursionError.
+_BROKEN = (
+    tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError,
+    ValueError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError, MemoryError,
+)  # fmt: skip
 
 
 class Tree(Protocol):
@@ -68,16 +76,34 @@ def chunks_of(handle: int) -> Iterator[bytes]:
 
 
 class _Bounded:
-    """An archive for `tarfile`, which reads a long name or an extended header whole, however long it says it is."""
+    """An archive for `tarfile`, which reads a long name or an extended header whole, however long it says it is, and
+    as many of them as there are. It passes over what members hold, so until `begin` all that is read is headers.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self._left = MAX_HEADERS_BYTES
+        self._left_here = MAX_HEADER_BYTES
+        self._counts = True
         self.seek = file.seek
         self.tell = file.tell
+
+    def next_member(self) -> None:
+        """The headers of another member begin."""
+        self._left_here = MAX_HEADER_BYTES
+
+    def begin(self) -> None:
+        """From now on members are read."""
+        self._counts = False
 
     def read(self, size: int) -> bytes:
         if size > MAX_READ_BYTES:
             raise tarfile.ReadError(f"a header of {size} bytes")
+        if self._counts:
+            self._left -= size
+            self._left_here -= size
+            if min(self._left, self._left_here) < 0:
+                raise tarfile.ReadError("more headers than any archive needs")
         return self._file.read(size)
 
 
@@ -106,7 +132,8 @@ class TarTree:
         try:
             bounded: Any = _Bounded(_unpacked(self._file))
             self._tar = tarfile.open(fileobj=bounded, mode="r:")  # noqa: SIM115 - closed by close()
-            self._index()
+            self._index(bounded)
+            bounded.begin()
             self._check_to_the_end()
         except _BROKEN as error:
             head = os.pread(self._file.fileno(), _HEAD_BYTES, 0)
@@ -117,10 +144,16 @@ class TarTree:
             self._file.close()
             raise
 
-    def _index(self) -> None:
+    def _index(self, file: _Bounded) -> None:
         total = 0
         for count, member in enumerate(self._tar, 1):
+            file.next_member()
             total += member.size
+            member.pax_headers = {}  # nobody asks for them, and a stranger says how many there are
+            if len(self._tar.pax_headers) > _MAX_GLOBALS or len(member.name) + len(member.linkname) > MAX_PATH_BYTES:
+                raise tarfile.ReadError("longer names or more settings than any archive needs")
+            if member.issparse():
+                raise tarfile.ReadError("a file with holes, which no list has")
             if count > MAX_MEMBERS or total > self._limit or member.size > MAX_FILE_BYTES:
                 raise ListError(f"{self._path} unpacks to more than a list archive would", Why.TOO_LARGE)
             name = _inside("", member.name)

@@ -129,6 +129,60 @@ def test_a_header_that_would_fill_the_memory_is_not_read(tmp_path: Path, kind: b
         trees.TarTree(path)
 
 
+def _headers(name: str, kind: bytes, content: bytes) -> bytes:
+    """A special member of a tar file, with what belongs to it."""
+    header = tarfile.TarInfo(name)
+    header.type, header.size = kind, len(content)
+    return header.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512)
+
+
+def _setting(key: str, value: str) -> bytes:
+    """A record of an extended header, which begins with its own length."""
+    rest = f" {key}={value}\n".encode()
+    length = len(rest) + len(str(len(rest)))
+    return f"{length + (len(str(length)) > len(str(len(rest))))}".encode() + rest
+
+
+_LARGE = trees.MAX_READ_BYTES - 1024
+_EMPTY = _headers("x", tarfile.REGTYPE, b"")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(_headers("x", tarfile.XHDTYPE, _setting("comment", "x")) * 3000, id="settings of settings"),
+        pytest.param(_headers("x", tarfile.GNUTYPE_LONGNAME, b"abc\0") * 3000, id="names of names"),
+        pytest.param(
+            (_headers("x", tarfile.XHDTYPE, _setting("comment", "x" * _LARGE)) + _EMPTY) * 40, id="large settings"
+        ),
+        pytest.param((_headers("x", tarfile.GNUTYPE_LONGNAME, b"n" * _LARGE + b"\0") + _EMPTY) * 3, id="long names"),
+        pytest.param(
+            _headers("x", tarfile.XGLTYPE, b"".join(_setting(f"k{n}", "v") for n in range(200))) + _EMPTY,
+            id="settings for all",
+        ),
+        pytest.param(_headers("x", tarfile.GNUTYPE_SPARSE, b""), id="a file with holes"),
+    ],
+)
+def test_headers_fill_no_memory_and_end_no_run(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "bomb.tar.gz"
+    path.write_bytes(gzip.compress(data + bytes(1024)))
+    with pytest.raises(ListError, match="no sound archive") as caught:
+        trees.TarTree(path)
+    assert caught.value.why == "archive"
+
+
+def test_headers_as_git_and_long_paths_have_them_are_fine(tmp_path: Path) -> None:
+    long = "/".join(["b", "x" * 90, "y" * 90, "domains"])
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT, pax_headers={"comment": "0123abcd"}) as archive:
+        for name in ("b/games/domains", long):
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = 6, 1.5  # a time that only an extended header can hold
+            archive.addfile(member, io.BytesIO(b"a.com\n"))
+    tree = trees.TarTree(path)
+    assert text_of(tree, "b/games/domains", close=False) == text_of(tree, long) == "a.com\n"
+
+
 def test_a_pipe_or_a_link_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ListError, match="not a regular file"):

@@ -16,6 +16,7 @@ from filterd.errors import ListError
 
 MAX_DEPTH = 16
 MAX_FILES = 5000
+MAX_LINES = 2_000_000  # of all included files together; all files there are have a fortieth
 Filters = tuple[frozenset[bytes], frozenset[bytes]]  # attributes a line must have; those it must not have
 
 
@@ -37,8 +38,21 @@ def expand(batches: Iterator[lines.Batch], include: Include) -> Iterator[lines.B
 
     Lines keep their own file and number. Raises ListError when files include each other without end.
     """
-    seen: set[tuple[str, tuple[Filters, ...]]] = set()
-    return _expand(batches, include, (), (), seen)
+    return _expand(batches, include, (), (), _Seen())
+
+
+class _Seen:
+    """What was included so far: each file once for each selection of its lines."""
+
+    def __init__(self) -> None:
+        self.files: set[tuple[str, tuple[Filters, ...]]] = set()
+        self.lines = 0
+
+    def count(self, lines: int) -> None:
+        """Raises ListError: a short list can include one long file again and again, by ever new selections."""
+        self.lines += lines
+        if self.lines > MAX_LINES:
+            raise ListError(f"includes files of more than {MAX_LINES:,} lines", Why.TOO_LARGE)
 
 
 def _expand(
@@ -46,9 +60,11 @@ def _expand(
     include: Include,
     path: tuple[str, ...],
     filters: tuple[Filters, ...],
-    seen: set[tuple[str, tuple[Filters, ...]]],
+    seen: _Seen,
 ) -> Iterator[lines.Batch]:
     for file, before, batch in batches:
+        if path:
+            seen.count(len(batch))
         for number, line in enumerate(batch, before):
             words = line.partition(b"#")[0].split()
             if not words or not words[0].startswith(b"include:"):
@@ -57,15 +73,15 @@ def _expand(
                 continue
             name = words[0][8:].decode("ascii", "replace").lower()
             inner = _added(filters, words[1:])
-            if name in path or (name, inner) in seen:
+            if name in path or (name, inner) in seen.files:
                 continue
             chunks = include(name)
             if chunks is None:
                 yield file, number, [line]  # the reader refuses and counts it
                 continue
-            if len(path) >= MAX_DEPTH or len(seen) >= MAX_FILES:
+            if len(path) >= MAX_DEPTH or len(seen.files) >= MAX_FILES:
                 raise ListError(f"includes too many files: {'/'.join(path[:4])}", Why.FORMAT)
-            seen.add((name, inner))
+            seen.files.add((name, inner))
             yield from _expand(lines.batches(chunks, name), include, (*path, name), inner, seen)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from filterd.core.rules import v2fly
 from filterd.errors import ListError
 from tests.core.rules.reading import read
 
@@ -80,3 +81,11 @@ def test_a_line_of_another_file_is_reported_with_that_file() -> None:
 def test_an_endless_chain_of_includes_is_refused() -> None:
     with pytest.raises(ListError, match="too many files"):
         read("include:f0\n", "v2fly", lambda name: [f"include:f{int(name[1:]) + 1}\n".encode()])
+
+
+def test_one_file_included_again_and_again_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(v2fly, "MAX_LINES", 1000)
+    text = "".join(f"include:b @-x{n}\n" for n in range(20))
+    with pytest.raises(ListError, match="more than 1,000 lines") as caught:
+        read(text, "v2fly", tree(b="".join(f"b{n}.com\n" for n in range(100))))
+    assert caught.value.why == "too-large"
