@@ -82,7 +82,12 @@ def place(url: str) -> Place:
         except NameSyntaxError as error:
             raise ValueError(str(error)) from None
     target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_KEPT)
-    return Place(parts.scheme, host, port or PORTS[parts.scheme], target)
+    found = Place(parts.scheme, host, port or PORTS[parts.scheme], target)
+    try:
+        _ = httpx.URL(str(found)).host  # which knows names and addresses that are none, such as `xn--a` and 1.2.3.999
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ValueError(f"{host!r} is no host: {error}") from None
+    return found
 
 
 def is_public(address: str) -> bool:

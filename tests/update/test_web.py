@@ -56,6 +56,7 @@ def test_a_url_has_one_form(url: str, shown: str) -> None:
         "", "lists.example", "//lists.example/a", "file:///etc/passwd", "ftp://lists.example/", "gopher://lists.example/",
         "https://", "https:///a", "https://user@lists.example/", "https://user:secret@lists.example/",
         "https://lists.example\\@evil.example/", "https://lists.example:0x50/", "https://lists.example:99999/",
+        "https://1.2.3.999/", "https://0177.0.0.1/", "https://xn--a.lists.example/", "https://xn--/",
         "https://[::1/", "https://a b.example/", "https://lists..example/", "https://lists.example/\x00",
         "https://lists.example/" + "x" * 5000,
     ],
@@ -84,7 +85,7 @@ def test_an_address_inside_is_not_asked(host: str, tmp_path: Path) -> None:
         assert not web.connections
 
 
-@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "localhost"])
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0x7f.1", "127.1", "localhost"])
 def test_other_spellings_of_an_address_are_names_that_nobody_knows(host: str, tmp_path: Path) -> None:
     with Fetching(tmp_path) as fetching, WebServer({"/list": LIST}) as web:
         failure = fetching.failure(f"http://{host}:{web.port}/list")
@@ -120,6 +121,7 @@ def test_a_url_that_may_not_be_asked_is_left_for_the_next(url: str, tmp_path: Pa
         ("http://user:secret@lists.example/x", "a user name"),
         ("http://lists.example\\@evil.example/", "a user name"),
         ("http://[::1/", "Invalid IPv6 URL"),
+        ("https://xn--a.lists.example/x", "'xn--a.lists.example' is no host"),
         ("http://127.0.0.2:{port}/x", "127.0.0.2 is no address of the Internet"),
         ("http://[::1]:{port}/x", "::1 is no address of the Internet"),
         ("http://inside.example:{port}/x", "inside.example is 10.0.0.1"),
