@@ -84,7 +84,7 @@ class Frozen:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the updater remembers of a source; times are Unix seconds. `last_success`: the server answered well.
+    """What the updater remembers of a source; times are Unix seconds. `last_success`: the server had a list.
 
     `last_change`: new content was taken. `failures`: attempts in vain since. `retry_after`: not to be asked before.
     """

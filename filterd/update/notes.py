@@ -17,6 +17,7 @@ from filterd.store import lists, status, tables
 from filterd.update.publish import Published
 from filterd.update.sources import SourceResult
 
+_IN_VAIN = frozenset({Outcome.REFUSED, Outcome.FAILED})  # a login page every night is no answer of a list's server
 _ASKED = frozenset({Outcome.TAKEN, Outcome.UNCHANGED, Outcome.HELD, Outcome.REFUSED, Outcome.FAILED})
 
 
@@ -30,7 +31,7 @@ def remember(state_dir: Path, results: Mapping[str, SourceResult], now: int) -> 
 
 
 def _memory(before: lists.Memory, result: SourceResult, now: int) -> lists.Memory:
-    came = result.outcome is not Outcome.FAILED
+    came = result.outcome not in _IN_VAIN
     return lists.Memory(
         last_attempt=now,
         last_success=now if came else before.last_success,

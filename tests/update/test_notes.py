@@ -21,6 +21,19 @@ def test_failures_are_counted_until_the_server_answers(box: Box, web: WebServer)
     assert (memory.failures, memory.last_success, memory.last_change) == (0, int(box.now), int(box.now))
 
 
+def test_a_login_page_every_night_is_no_answer_of_the_server(box: Box, web: WebServer):
+    box.night()
+    good = int(box.now)
+    web.files["/games.txt"] = b"<!DOCTYPE html><html><body>Sign in</body></html>\n" * 20
+    box.night()
+    web.requests.clear()
+    box.now += 60
+    box.again()  # as after a start, when nobody has signed in yet: it is asked again, like one that failed
+    assert [request.path for request in web.requests] == ["/games.txt"]
+    memory = lists.recall(box.state, "games-list")
+    assert (memory.outcome, memory.failures, memory.last_success) == ("refused", 2, good)
+
+
 def test_a_source_that_was_not_due_keeps_what_was_said_of_it(box: Box, web: WebServer):
     box.night()
     web.files["/games.txt"] = b"one.example\n"
