@@ -5,21 +5,21 @@ The index and its signature come first; the table is fetched only if it is newer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from filterd.core.bundle import MAX_INDEX_BYTES
 from filterd.core.policy import Policy
-from filterd.core.probe import Hit, probe
+from filterd.core.probe import probe
 from filterd.core.probes import Probes
 from filterd.core.source import Source
 from filterd.core.table import Table
 from filterd.core.updates import Why
-from filterd.errors import TableError, TrustError
-from filterd.store import bundles, tables
+from filterd.errors import TrustError
+from filterd.store import bundles
 from filterd.store.bundles import Gate, Offer
+from filterd.update import trial
 from filterd.update.fetch import Failure, Fetched, Fetcher
 
 NAME: Final = "bundle"  # as the progress of a download calls it
@@ -84,37 +84,15 @@ def prober(policy: Policy, probes: Probes, state_dir: Path, now: float) -> bundl
     """
 
     def check(table: Table) -> str:
-        before = _in_force(state_dir)
-        known = set() if before is None else set(_wrongs(probe(policy, before, probes, now)))
-        fresh = [hit for hit in probe(policy, table, probes, now) if not known.issuperset(_wrongs((hit,)))]
+        before = trial.in_force(state_dir)
+        known = frozenset() if before is None else trial.wrongs(probe(policy, before, probes, now))
+        fresh = [hit for hit in probe(policy, table, probes, now) if not trial.wrongs((hit,)) <= known]
         # Where there is no table, less than all that should be blocked is better than nothing.
         sins = [hit for hit in fresh if before is not None or hit.kind == "resolve"]
         more = f" (and {len(sins) - 1} more)" if len(sins) > 1 else ""
-        return f"{_sentence(sins[0])}{more}" if sins else ""
+        return f"{trial.sentence(sins[0])}{more}" if sins else ""
 
     return check
-
-
-def _in_force(state_dir: Path) -> Table | None:
-    generation = tables.current(state_dir)
-    if generation is None:
-        return None
-    try:
-        return tables.open_table(tables.verify(state_dir, generation))
-    except (TableError, OSError):
-        return None  # nothing is worse than a damaged table
-
-
-def _wrongs(hits: Iterable[Hit]) -> Iterator[tuple[str, str, str]]:
-    """What pupils feel: a name that goes wrong in a tier, whichever list does it."""
-    return ((hit.kind, hit.name, tier) for hit in hits for tier in hit.tiers)
-
-
-def _sentence(hit: Hit) -> str:
-    whom = ", ".join(hit.tiers)
-    if hit.kind == "block":
-        return f"with this table {hit.name} would no longer be blocked for {whom}"
-    return f"this table would block {hit.name} for {whom} by {', '.join(hit.sources)}"
 
 
 def _index(place: str, fetcher: Fetcher, staging: Path, gate: Gate) -> Offer:
