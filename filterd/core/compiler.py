@@ -27,6 +27,7 @@ from filterd.core.rules.formats import FORMATS
 from filterd.core.rules.model import CODES, EXCEPTION, Include
 from filterd.core.source import Source
 from filterd.core.table import CODE_BITS, TableSource, Trie
+from filterd.core.updates import Why
 from filterd.errors import ListError
 
 NUM_TRIES = 2  # of 1 to 4: 8.3, 6.1, 5.7, 5.6 bytes a name and 0.7, 0.9, 1.0, 1.4 us a miss
@@ -170,7 +171,7 @@ def _networks(rules: Iterable[Rule]) -> set[bytes]:
     for key, _ in rules:
         found.add(key)
         if len(found) > MAX_NETWORKS:
-            raise ListError(f"has more than {MAX_NETWORKS} networks")
+            raise ListError(f"has more than {MAX_NETWORKS} networks", Why.TOO_LARGE)
     return found
 
 

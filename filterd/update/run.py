@@ -183,8 +183,6 @@ class _Run:
         pinned = tables.pinned(self.state_dir)
         sources, blocklists = self._sources(), self.config_dir / "blocklists"
         paths = {name: candidate.path for name, candidate in self.staged.items()}
-        if build.fingerprint(sources, blocklists, self.state_dir, paths) == build.fingerprint_in_force(self.state_dir):
-            return self._keep(Published(text="nothing changed"))  # copies too: a run may have ended before it kept them
         press = Press(
             sources=sources,
             policy=self.configuration.policy,
@@ -196,11 +194,15 @@ class _Run:
             step=self.watch.step,
             accepted=self.options.accept,
         )
+        if build.fingerprint(sources, blocklists, self.state_dir, paths) == build.fingerprint_in_force(self.state_dir):
+            # Copies are kept all the same: a run may have ended before it did.
+            return self._keep(Published(text="nothing changed", old_sins=press.sins()))
         try:
             published = press.publish(self.staged, publishes=pinned is None and not self.options.dry_run)
-            self._settle_held(published)
         except (OSError, ListError, TableError) as error:
-            return Published(text=f"{error}; what was in force stays", failed=True)
+            published = Published(text=f"{error}; what was in force stays", failed=True, why=Why.DISK)
+        self._settle_held(published)
+        self._settle_failed(published)
         published = self._keep(published)
         if pinned is not None and not published.failed:
             published.text = _pinned(pinned)
@@ -210,25 +212,41 @@ class _Run:
         """Make the copies that the table is made of the last good ones."""
         if published.failed or self.options.dry_run:
             return published
-        try:
-            for name, candidate in self.staged.items():
+        for name, candidate in self.staged.items():
+            try:
                 lists.take(self.state_dir, name, candidate.path, candidate.meta)
                 lists.drop_held(self.state_dir, name)
-        except OSError as error:
-            published.text, published.failed = f"{error}; not every new copy was kept", True
+            except OSError as error:
+                reason = error.strerror or str(error)
+                self._keep_old(name, Outcome.FAILED, Why.DISK, f"it is in force, but its copy was not kept: {reason}")
+                published.text, published.failed = f"not every new copy was kept: {reason}", True
         return published
 
+    def _settle_failed(self, published: Published) -> None:
+        """No copy was taken without a table: what passed is asked for again by the next run."""
+        for name in self.staged if published.failed else ():
+            text = f"it would be taken, but no table was made with it: {published.text}"
+            self._keep_old(name, Outcome.FAILED, published.why, text)
+            self.watch.settled(name, self.results[name])
+
+    def _keep_old(self, name: str, outcome: Outcome, why: Why, text: str) -> None:
+        """What had passed is not in use after all."""
+        result, good = self.results[name], lists.good(self.state_dir, name)
+        result.outcome, result.why, result.text = outcome, why, text
+        result.entries = good.figures.entries if good is not None and good.figures is not None else None
+
     def _settle_held(self, published: Published) -> None:
-        """Put aside the copies that the probe found guilty."""
+        """Put aside the copies that the probe found guilty, or that cannot be compiled."""
         for name, judgement in published.held.items():
-            candidate, result = self.staged.pop(name), self.results[name]
-            result.outcome, result.why, result.text = judgement.outcome, judgement.why, judgement.text
-            good = lists.good(self.state_dir, name)
-            result.entries = good.figures.entries if good is not None and good.figures is not None else None
+            candidate = self.staged.pop(name)
+            self._keep_old(name, judgement.outcome, judgement.why, judgement.text)
             if not self.options.dry_run:
                 meta, now = candidate.meta, self.world.now()
-                lists.hold(self.state_dir, name, candidate.path, meta, judgement.why, judgement.text, now)
-            self.watch.settled(name, result)
+                try:
+                    lists.hold(self.state_dir, name, candidate.path, meta, judgement.why, judgement.text, now)
+                except OSError as error:
+                    self.results[name].text += f"; it could not be put aside: {error.strerror or error}"
+            self.watch.settled(name, self.results[name])
 
     # -- a district's table ---------------------------------------------------------------------------------------
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
-from filterd.store import status, tables
+import pytest
+
+from filterd.config.load import load_sources
+from filterd.core import compiler
+from filterd.errors import TableError
+from filterd.store import build, lists, status, tables
 from filterd.update.run import NEGATIVE, WELL
-from tests.update.boxes import GAMES, MORE, Box, body, source
+from tests.update.boxes import FIRST, GAMES, MORE, Box, body, source
 from tests.update.webserver import WebServer
+from tests.update.webserver import status as code
 
 
 class TestProbing:
@@ -66,6 +73,132 @@ must_resolve:
         assert "learn.example" in found.status["text"]
 
 
+LEARN = "must_resolve:\n  - {id: learn, name: {vi: Học, en: Learn}, names: [learn.example]}\n"
+UNLISTED = "must_block:\n  - {category: games, names: [unlisted.example]}\n"
+
+
+class TestWhatIsWrongAlready:
+    """It is said every night, and stops nothing: what would be new is another matter."""
+
+    def test_a_list_more_in_a_category_that_lacks_a_sentinel_is_published(self, tmp_path: Path, web: WebServer):
+        box = Box(tmp_path, web, GAMES, MORE, probes=UNLISTED)
+        web.files["/games.txt"] = code(404)
+        box.night()
+        assert status.read(box.state)["probe"][0]["sources"] == ["more-list"]
+        web.files["/games.txt"] = FIRST
+        box.night()
+        assert box.outcome("games-list") == ("taken", "")
+        assert box.blocks("game.example")
+
+    def test_one_of_two_lists_that_takes_a_name_back_is_taken(self, tmp_path: Path, web: WebServer):
+        box = Box(tmp_path, web, GAMES, MORE, probes=LEARN)
+        web.files["/games.txt"] = body(100, more=["learn.example"])
+        web.files["/more.txt"] = body(50, 1000, more=["learn.example"])
+        box.night()
+        both = frozenset({"games-list", "more-list"})
+        box.again(offline=True, accept=both, only=both)
+        assert box.blocks("learn.example")
+        web.files["/games.txt"] = body(101)
+        box.night()
+        assert box.outcome("games-list") == ("taken", "")
+        assert status.read(box.state)["probe"][0]["sources"] == ["more-list"]
+
+    def test_but_one_list_more_that_closes_a_name_is_held(self, tmp_path: Path, web: WebServer):
+        box = Box(tmp_path, web, GAMES, MORE, probes=LEARN)
+        web.files["/games.txt"] = body(100, more=["learn.example"])
+        box.night()
+        games = frozenset({"games-list"})
+        box.again(offline=True, accept=games, only=games)
+        web.files["/more.txt"] = body(50, 1000, more=["learn.example"])
+        box.night()
+        assert box.outcome("more-list") == ("held", "probe")
+
+    def test_a_night_without_news_still_says_it(self, tmp_path: Path, web: WebServer):
+        box = Box(tmp_path, web, GAMES, probes=UNLISTED)
+        first, second = box.night(), box.night()
+        assert second.status["text"] == "nothing changed"
+        assert second.status["probe"] == first.status["probe"] != []
+        assert second.exit_code == first.exit_code == NEGATIVE
+
+
+class TestWhatIsNotTaken:
+    def test_a_list_of_more_addresses_than_a_table_holds_says_so(
+        self, tmp_path: Path, web: WebServer, monkeypatch: pytest.MonkeyPatch
+    ):
+        web.files["/networks.txt"] = b"192.0.2.0/28\n198.51.100.0/28\n"
+        networks = source("networks-list", "/networks.txt").replace("format: domains", "format: cidr")
+        box = Box(tmp_path, web, networks, MORE)
+        box.night()
+        generation = box.generation
+        web.files["/networks.txt"] = b"192.0.2.0/28\n198.51.100.0/28\n203.0.113.0/28\n"
+        monkeypatch.setattr(compiler, "MAX_NETWORKS", 2)
+        assert box.night().exit_code == NEGATIVE
+        assert box.outcome("networks-list") == ("refused", "too-large")
+        assert box.generation == generation
+
+    def test_an_accepted_archive_without_the_category_is_not(self, tmp_path: Path, web: WebServer):
+        web.files["/all.tar.gz"] = archive({"games": body(60), "chat": body(40, 500)})
+        parts = [source(f"{name}-part", "/all.tar.gz", f", member: lists/{name}") for name in ("games", "chat")]
+        box = Box(tmp_path, web, *parts)
+        box.night()
+        web.files["/all.tar.gz"] = archive({"games": body(61)})
+        box.night()
+        chat = frozenset({"chat-part"})
+        assert box.again(offline=True, accept=chat, only=chat).exit_code == NEGATIVE
+        assert box.outcome("chat-part") == ("held", "member")
+        assert box.blocks("site-520.example")
+        assert lists.held(box.state, "chat-part") is not None
+        web.files["/all.tar.gz"] = archive({"games": body(61), "chat": body(41, 500)})
+        assert box.night().exit_code == WELL
+        assert box.blocks("site-540.example")
+
+    def test_without_a_table_nothing_is_and_the_next_run_asks_again(
+        self, box: Box, web: WebServer, monkeypatch: pytest.MonkeyPatch
+    ):
+        box.night()
+        web.files["/games.txt"] = body(110, more=["other.example"])
+        with monkeypatch.context() as patch:
+            patch.setattr(tables, "publish", failing(TableError("the new table could not be written")))
+            assert box.night().exit_code == NEGATIVE
+        assert box.outcome("games-list") == ("failed", "disk")
+        assert status.read(box.state)["sources"]["games-list"]["entries"] == 101
+        box.now += 600
+        box.again()
+        assert box.outcome("games-list") == ("taken", "")
+        assert box.blocks("other.example")
+
+    def test_a_copy_that_could_not_be_kept_is_the_next_night(
+        self, box: Box, web: WebServer, monkeypatch: pytest.MonkeyPatch
+    ):
+        box.night()
+        web.files["/games.txt"] = body(110, more=["other.example"])
+        with monkeypatch.context() as patch:
+            patch.setattr(lists, "take", failing(OSError(28, "No space left on device")))
+            found = box.night()
+        assert found.exit_code == NEGATIVE
+        assert found.status["generation"] == box.generation
+        assert "stays" not in found.status["text"]
+        assert box.outcome("games-list") == ("failed", "disk")
+        assert box.blocks("other.example")
+        assert box.night().exit_code == WELL
+        assert b"other.example" in (box.state / "lists/games-list/copy").read_bytes()
+
+    def test_a_list_that_a_person_turned_off_is_told_how_to_leave_out(self, tmp_path: Path, web: WebServer):
+        box = Box(tmp_path, web, GAMES, MORE, probes="must_block:\n  - {category: games, names: [game.example]}\n")
+        box.night()
+        listed = box.config / "blocklists/sources.yaml"
+        listed.write_text(listed.read_text().replace("id: games-list,", "id: games-list, enabled: false,"))
+        found = box.night()
+        assert found.exit_code == NEGATIVE
+        assert "game.example would no longer be blocked" in found.status["text"]
+        assert "'filterd lists build'" in found.status["text"]
+        build.build(load_sources(box.config), box.config / "blocklists", box.state, int(box.now))
+        web.files["/more.txt"] = body(51, 1000)
+        box.night()
+        assert box.outcome("more-list") == ("taken", "")
+        assert not box.blocks("game.example")
+
+
 class TestTables:
     def test_after_a_rollback_nothing_is_published_until_somebody_says_so(self, box: Box, web: WebServer):
         box.night()
@@ -116,3 +249,10 @@ def archive(members: dict[str, bytes]) -> bytes:
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     return packed.getvalue()
+
+
+def failing(error: Exception) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
