@@ -157,7 +157,7 @@ class _Run:
                 folder=options.folder,
                 asked=options.only,
                 sources=self._sources(),
-                suffixes=suffixes.load(),
+                suffixes=suffixes.load,
                 now=self.world.now,
                 shelf=shelf,
                 dry_run=options.dry_run,

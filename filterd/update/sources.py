@@ -67,7 +67,7 @@ class Desk:
     folder: Path | None
     asked: frozenset[str]
     sources: tuple[Source, ...]  # all of them: which file on a stick is whose
-    suffixes: Suffixes
+    suffixes: Callable[[], Suffixes]  # loaded for what came; most nights nothing does
     now: Callable[[], float]
     shelf: Shelf  # archives that many sources share are opened once
     dry_run: bool = False
@@ -157,7 +157,7 @@ class Desk:
         stays = "the last good copy" if good is None else f"the copy of {clock.shown(good.fetched_at)}"
         figures = rules = None
         try:
-            figures, rules = read(source, came.path, self.suffixes, self.shelf)
+            figures, rules = read(source, came.path, self.suffixes(), self.shelf)
             judgement = judge(source, figures, self._figures(source, good), stays)
         except ListError as error:
             judgement = unfit(str(error), error.why, good is not None, stays)
@@ -195,7 +195,7 @@ class Desk:
             return noted.figures
         try:
             copy = lists.locate(source, self.blocklists, self.state_dir)
-            figures = None if copy is None else look(source, copy.path, self.suffixes)
+            figures = None if copy is None else look(source, copy.path, self.suffixes())
         except ListError:
             return None  # what is there is no list: any good one is better
         in_force = build.sources_in_force(self.state_dir).get(source.id)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from filterd.store import lists
+from filterd.update.fetch import TRIES
 from filterd.update.run import NEGATIVE, WELL
-from tests.update.boxes import FIRST, Box, body
-from tests.update.webserver import WebServer, html, rate_limited
+from tests.update.boxes import FIRST, Box, body, source
+from tests.update.webserver import WebServer, html, rate_limited, status
 
 
 class TestHolding:
@@ -67,3 +70,11 @@ class TestHolding:
         box.again(only=frozenset({"games-list"}))
         assert box.outcome("games-list") == ("skipped", "rate-limited")
         assert not web.requests
+
+    def test_an_archive_that_fails_is_not_asked_for_again_by_each_list_in_it(self, tmp_path: Path, web: WebServer):
+        web.files["/all.tar.gz"] = status(500)
+        parts = [source(f"part-{at}", "/all.tar.gz", f", member: lists/{at}") for at in range(5)]
+        box = Box(tmp_path, web, *parts)
+        box.night()
+        assert [request.path for request in web.requests] == ["/all.tar.gz"] * TRIES
+        assert {box.outcome(f"part-{at}") for at in range(5)} == {("failed", "status")}
