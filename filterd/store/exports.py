@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -103,7 +103,8 @@ def _copied(directory: Path, beside: Path, licences: bytes) -> tuple[dict[str, F
         tablefiles.META: bundles.copy(directory / tablefiles.META, beside / tablefiles.META, bundle.MAX_TOTAL_BYTES)
     }
     whole = found[tablefiles.META].sha256.startswith(directory.name.partition("-")[2])
-    meta = json.loads((beside / tablefiles.META).read_bytes()) if whole else {"files": {}}
+    path = beside / tablefiles.META
+    meta: Mapping[str, Any] = tablefiles.parsed(path, path.read_bytes()) if whole else {"files": {}}
     for name, wanted in meta["files"].items():
         found[name] = bundles.copy(directory / name, beside / name, bundle.MAX_TOTAL_BYTES)
         whole = whole and found[name] == File(wanted["size"], wanted["sha256"])
@@ -111,11 +112,19 @@ def _copied(directory: Path, beside: Path, licences: bytes) -> tuple[dict[str, F
         raise TableError(f"{directory} changed while it was copied; export again")
     atomic.write(beside / LICENCES, licences)
     found[LICENCES] = File(len(licences), hashlib.sha256(licences).hexdigest())
-    for path in beside.iterdir():
-        path.chmod(0o644)
-    beside.chmod(0o755)
+    for name, file in found.items():
+        _open_to_all(files.open_regular(beside / name, file.size), 0o644)
+    _open_to_all(os.open(beside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC), 0o755)
     atomic.sync_folder(beside)
     return found, meta["names"]
+
+
+def _open_to_all(descriptor: int, mode: int) -> None:
+    """Of what was opened: whoever may write to the folder renames things there as he likes, and we may be root."""
+    try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def _placed(folder: Path, beside: Path, generation: str, version: int, found: Mapping[str, File]) -> str:

@@ -13,8 +13,10 @@ holds those of the other files: one name vouches for every byte.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import mmap
+import os
 import sys
 from array import array
 from collections.abc import Iterable, Mapping
@@ -27,12 +29,15 @@ from filterd.core.compiler import Compiled
 from filterd.core.networks import NONE, Bounds
 from filterd.core.table import CODE_BITS, Table, TableSource
 from filterd.errors import TableError
+from filterd.store import files
 
 FORMAT = 1
 TRIE, SETS, NETWORKS, META, REPORT = "trie.marisa", "sets.bin", "networks.bin", "meta.json", "report.json"
 PARTS = frozenset({TRIE, SETS, NETWORKS})
 MAX_META_BYTES = 64 << 20
 _SHORT = 1 << 16
+_MAX_NUMBER = 1 << 37  # a size, a count, or a time in Unix seconds
+_SOURCE = [str, str, int, int, bool]  # the fields of a `TableSource`
 
 
 def written(compiled: Compiled, built_at: int, fingerprint: str) -> dict[str, bytes]:
@@ -51,7 +56,7 @@ def check(directory: Path, meta: Mapping[str, Any]) -> None:
         size = _size(path)
         if size != wanted["size"]:
             raise TableError(f"{path} has {size} bytes, not {wanted['size']}")
-        with path.open("rb") as file:
+        with _open(path, size) as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != wanted["sha256"]:
                 raise TableError(f"{path} does not have the SHA-256 it was written with: it is damaged")
 
@@ -80,12 +85,8 @@ def open_table(directory: Path) -> Table:
 def read_meta(directory: Path) -> dict[str, Any]:
     """`meta.json` of a generation, whose directory's name holds its hash. Raises TableError."""
     path = directory / META
-    try:
-        if path.stat().st_size > MAX_META_BYTES:
-            raise TableError(f"{path} is far too large: it is damaged")
-        data = path.read_bytes()
-    except OSError as error:
-        raise TableError(f"{path} cannot be read: {error.strerror}") from None
+    with _open(path, MAX_META_BYTES) as file:
+        data = file.read()
     if hash_of(data) != directory.name.partition("-")[2]:
         raise TableError(f"{path} does not have the hash in its generation's name: it is damaged")
     return parsed(path, data)
@@ -97,7 +98,9 @@ def parsed(path: Path, data: bytes) -> dict[str, Any]:
         meta = json.loads(data)
         numbers = [meta[name] for name in ("built_at", "names", "keys", "width")]
         numbers += [wanted["size"] for wanted in meta["files"].values()]
-        sound = all(type(number) is int for number in numbers) and all(len(row) == 5 for row in meta["sources"])
+        sound = all(type(number) is int and 0 <= number <= _MAX_NUMBER for number in numbers)
+        sound = sound and all(isinstance(wanted["sha256"], str) for wanted in meta["files"].values())
+        sound = sound and all([type(value) for value in row] == _SOURCE for row in meta["sources"])
         sound = sound and all(type(element) is int for elements in meta["sets"] for element in elements)
         networks = meta.get("networks", [0, 0])
         sound = sound and len(networks) == 2 and all(type(count) is int and count >= 0 for count in networks)
@@ -108,6 +111,8 @@ def parsed(path: Path, data: bytes) -> dict[str, Any]:
         raise TableError(f"{path} was written by another version or another kind of machine; build the lists again")
     if not sound:
         raise TableError(f"{path} is not what describes a table")
+    if not {TRIE, SETS} <= set(meta["files"]) <= PARTS:  # a name is a path to whoever reads or copies the files
+        raise TableError(f"{path} names other files than a table has: {', '.join(map(repr, meta['files']))[:80]}")
     return dict(meta)
 
 
@@ -205,6 +210,16 @@ def _networks(bounds: Bounds, width: int) -> bytes:
 
 def _set_ids(ids: Iterable[int], width: int) -> bytes:
     return array("H" if width == 2 else "I", ids).tobytes()
+
+
+def _open(path: Path, limit: int) -> io.BufferedReader:
+    """A regular file of at most `limit` bytes. Raises TableError for a link, a pipe, whatever else may lie there."""
+    try:
+        return os.fdopen(files.open_regular(path, limit), "rb")
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise TableError(f"{error}: it is damaged") from None
 
 
 def _size(path: Path) -> int:

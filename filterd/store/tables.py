@@ -63,8 +63,8 @@ def current(state_dir: Path) -> str | None:
 def pointed(state_dir: Path) -> str | None:
     """The generation that CURRENT names, or None where it is missing or damaged."""
     try:
-        text = (state_dir / "CURRENT").read_bytes()[:80].decode("ascii").strip()
-    except (OSError, UnicodeDecodeError):
+        text = files.read(state_dir / "CURRENT", _MAX_PIN_BYTES).decode("ascii").strip()
+    except (OSError, ValueError):
         return None
     return text if _GENERATION.fullmatch(text) else None
 

@@ -220,3 +220,45 @@ def test_who_signs_is_who_the_key_says(district: District) -> None:
         district.state, district.folder, keys.load_private(district.safe / "other.key"), "x", (), {}, NOW
     )  # fmt: skip
     assert index.signer == other.id
+
+
+def test_a_table_that_names_files_elsewhere_is_not_copied_there(district: District) -> None:
+    """Root exports; the tables are those of a user who may not become root."""
+    generation = tables.current(district.state)
+    assert generation is not None
+    old = district.state / "tables" / generation
+    outside = b"* * * * * root id\n"
+    (old.parent / "planted").write_bytes(outside)
+    meta = json.loads((old / "meta.json").read_bytes())
+    meta["files"]["../planted"] = {"size": len(outside), "sha256": hashlib.sha256(outside).hexdigest()}
+    data = json.dumps(meta).encode()
+    (old / "meta.json").write_bytes(data)
+    changed = f"000009-{hashlib.sha256(data).hexdigest()[:16]}"
+    old.rename(old.with_name(changed))
+    (district.state / "CURRENT").write_text(f"{changed}\n")
+    with pytest.raises(TableError, match="names other files than a table has"):
+        district.export()
+    assert not (district.folder / "planted").exists()
+
+
+def test_only_what_was_written_is_opened_to_all(district: District, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may write to the folder of a web server can put a link in the way of root."""
+    secret = district.folder.parent / "etc"
+    secret.mkdir(mode=0o700)
+    (secret / "shadow").touch(0o600)
+    copy = bundles.copy
+
+    def swapped(source: Path, target: Path, limit: int) -> object:
+        found = copy(source, target, limit)
+        if source.name == "trie.marisa":
+            for file in target.parent.iterdir():
+                file.rename(secret / file.name)
+            target.parent.rename(district.folder / "away")
+            target.parent.symlink_to(secret)
+        return found
+
+    monkeypatch.setattr(bundles, "copy", swapped)
+    with pytest.raises(OSError, match=r"."):
+        district.export()
+    assert stat.S_IMODE((secret / "shadow").stat().st_mode) == 0o600
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o700

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,46 @@ def test_another_shape_describes_none(name: str, value: object) -> None:
         del found[name]
     with pytest.raises(TableError, match="is not what describes a table"):
         parsed(found)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/cron.d/x", "/etc/passwd", "report.json", "meta.json", ""], ids=lambda name: name or "none"
+)
+def test_a_table_has_no_other_files(name: str) -> None:
+    found = meta()
+    found["files"][name] = found["files"]["sets.bin"]
+    with pytest.raises(TableError, match="names other files than a table has"):
+        parsed(found)
+
+
+@pytest.mark.parametrize(
+    "row", [["a", 1, 1, 1, False], [1, "ads", 1, 1, False], ["a", "ads", 1.5, 1, False], ["a", "ads", 1, "1", False]]
+)
+def test_a_source_of_other_words_describes_none(row: list[object]) -> None:
+    with pytest.raises(TableError, match="is not what describes a table"):
+        parsed({**meta(), "sources": [row]})
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 60, True], ids=repr)
+def test_a_time_of_no_calendar_describes_none(number: int) -> None:
+    with pytest.raises(TableError, match="is not what describes a table"):
+        parsed({**meta(), "built_at": number})
+
+
+def test_pipes_and_links_are_not_read(tmp_path: Path) -> None:
+    contents = files()
+    folder = tmp_path / f"000001-{tablefiles.hash_of(contents['meta.json'])}"
+    folder.mkdir()
+    for name, data in contents.items():
+        (folder / name).write_bytes(data)
+    (folder / "sets.bin").rename(tmp_path / "sets.bin")
+    (folder / "sets.bin").symlink_to(tmp_path / "sets.bin")
+    with pytest.raises(TableError, match="cannot be read"):
+        tablefiles.check(folder, tablefiles.read_meta(folder))
+    (folder / "meta.json").unlink()
+    os.mkfifo(folder / "meta.json")
+    with pytest.raises(TableError, match="is not a regular file: it is damaged"):
+        tablefiles.read_meta(folder)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"7", b"\xff", b"[" * 100_000], ids=lambda data: repr(data[:8]))
