@@ -14,6 +14,8 @@ PARTS = {
     "spoof": "spoofing.run",
     "clock": "clock.run",
     "disk": "disk.run",
+    "update": "updating.run",
+    "power": "power.run",
     "sd": "writes.run",
     "heal": "healing.run",
     "private": "privacy.run",
