@@ -2,8 +2,8 @@
 
 The names of a policy are put into one *index* (key to atoms) that lives as long as the policy. An atom is one entry
 that can be opened or closed as a whole: a service, a line of names.yaml, the must-allow set. A row says what each atom
-means for its clients. So a toggle rebuilds rows (small) and never the index (large). Classrooms whose rows would be
-equal share one row, and with it the memo of their replies.
+means for its clients. So a toggle or a bell rebuilds rows (small) and never the index (large). Classrooms whose rows
+would be equal share one row, and with it the memo of their replies.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from filterd.core import names
+from filterd.core import names, schedule
 from filterd.core.overrides import NO_RULES, Override, Overrides
 from filterd.core.policy import Place, Policy, Profile, Rules, SchoolName, Tier
 from filterd.core.verdict import Action, Reason, Verdict
@@ -157,17 +157,20 @@ class Matrix:
 
 
 def build(index: Index, overrides: Overrides, now: float) -> Matrix:
-    """The rows that hold at `now` (Unix seconds)."""
+    """The rows that hold at `now` (Unix seconds). A room has the row of the class that the timetable puts there: its
+    tier, profile, names and overrides, and the names and overrides of the room itself.
+    """
     policy = index.policy
     made: dict[object, Row] = {}
     tiers = {tier.id: tier for tier in policy.tiers}
     profiles: dict[str | None, Profile] = {profile.id: profile for profile in policy.profiles}
 
-    def row_of(tier: Tier, place: Place | None) -> Row:
-        active = overrides.of(place.id, now) if place else ()
-        own = place.profile if place else ""
+    def row_of(tier: Tier, place: Place | None, planned: str | None = None, room: Place | None = None) -> Row:
+        active = overrides.of(room.id, now) if room else ()
+        active += overrides.of(place.id, now) if place else ()
+        own = planned if planned in profiles else place.profile if place else ""
         profile_id = next((o.profile for o in reversed(active) if o.profile in profiles), own)
-        scoped = tuple(i for i, n in enumerate(policy.names) if _applies(n, tier, place))
+        scoped = tuple(i for i, n in enumerate(policy.names) if _applies(n, tier, place) or _is_for(n, room))
         observe = _observes(tier, now) or (place is not None and _observes(place, now))
         rules = tuple((o.allow, o.block, o.until) for o in active if o.allow != NO_RULES or o.block != NO_RULES)
         key = (tier.id, profile_id, scoped, observe, rules)
@@ -175,7 +178,18 @@ def build(index: Index, overrides: Overrides, now: float) -> Matrix:
             made[key] = _row(index, len(made), tier, profiles.get(profile_id), scoped, observe, active)
         return made[key]
 
-    by_place = tuple(row_of(tiers[place.tier], place) for place in policy.places)
+    places = {place.id: place for place in policy.places} if policy.timetable else {}
+
+    def row_of_place(place: Place) -> Row:
+        if not places:
+            return row_of(tiers[place.tier], place)
+        classroom, planned = schedule.treatment(policy.timetable, place.id, now)
+        there = places.get(classroom) if classroom is not None else None
+        if there is None:
+            return row_of(tiers[place.tier], place, planned)
+        return row_of(tiers[there.tier], there, planned, place)
+
+    by_place = tuple(row_of_place(place) for place in policy.places)
     unknown = row_of(tiers[policy.unknown_client_tier], None) if policy.unknown_client_tier else None
     return Matrix(tuple(made.values()), by_place, unknown, _next_change(policy, overrides, now))
 
@@ -187,16 +201,22 @@ def _observes(owner: Tier | Place, now: float) -> bool:
 def _applies(entry: SchoolName, tier: Tier, place: Place | None) -> bool:
     if not entry.tiers and not entry.classes:
         return True
-    return tier.id in entry.tiers or (place is not None and place.id in entry.classes)
+    return tier.id in entry.tiers or _is_for(entry, place)
+
+
+def _is_for(entry: SchoolName, place: Place | None) -> bool:
+    return place is not None and place.id in entry.classes
 
 
 def _next_change(policy: Policy, overrides: Overrides, now: float) -> int | None:
     owners: tuple[Tier | Place, ...] = (*policy.tiers, *policy.places)
     moments = [o.observe_until for o in owners if o.observe_until is not None and o.observe_until > now]
-    next_override = overrides.next_change(now)
-    if next_override is not None:
-        moments.append(next_override)
+    moments += (m for m in (overrides.next_change(now), _next_lesson(policy, now)) if m is not None)
     return min(moments, default=None)
+
+
+def _next_lesson(policy: Policy, now: float) -> int | None:
+    return schedule.next_change(policy.timetable, now) if policy.timetable else None
 
 
 def _row(

@@ -14,7 +14,9 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-FORMAT = 2  # raise it whenever a field changes meaning; a policy of another format is compiled anew
+from filterd.core.timetable import NO_TIMETABLE, Timetable
+
+FORMAT = 3  # raise it whenever a field changes meaning; a policy of another format is compiled anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +271,7 @@ class Policy:
     local: Local = Local()
     newly_seen: NewlySeen | None = None
     encrypted: Encrypted | None = None
+    timetable: Timetable = NO_TIMETABLE
     case_randomisation: bool = True  # QNAMEs go upstream in random case where the upstream echoes it
     digest: str = ""  # SHA-256 of the YAML files it came from, hex
     format: int = field(default=FORMAT)

@@ -9,6 +9,7 @@ from filterd.core.matrix import Index, build, rule_key
 from filterd.core.overrides import Override, Overrides
 from filterd.core.policy import Profile, Rules, SchoolName
 from tests import schools
+from tests.core.timetables import TIMETABLE, moment
 from tests.schools import NOW, POLICY, text
 
 SOON = int(NOW) + 600
@@ -153,3 +154,68 @@ def test_a_matrix_holds_until_a_row_changes_by_itself(overrides, places, tiers, 
         tiers=(*(replace(t, **tiers) for t in POLICY.tiers),),
     )
     assert rows(*overrides, policy=policy).valid_until == valid_until
+
+
+# -- the timetable ----------------------------------------------------------------------------------------------------
+
+LAB = replace(POLICY.places[3], id="lab", subnets=("127.0.210.0/24",), kind="room")
+TAUGHT = replace(POLICY, places=(*POLICY.places, LAB), timetable=TIMETABLE)
+PERIOD_1, BREAK, PERIOD_3 = (moment(f"2026-11-23 {time}") for time in ("07:10", "08:40", "09:00"))
+
+
+def lab(now: int, *overrides: Override, policy=TAUGHT) -> matrix.Row:
+    return rows(*overrides, policy=policy, now=now).by_place[-1]
+
+
+def test_a_room_has_the_very_row_of_the_class_that_is_in_it():
+    made = rows(policy=TAUGHT, now=PERIOD_1)
+    assert made.by_place[-1] is made.by_place[1]
+    assert (made.by_place[-1].tier, made.by_place[-1].profile) == ("thcs", "video")
+
+
+def test_a_room_has_its_own_row_when_nobody_is_in_it():
+    assert (lab(BREAK).tier, lab(BREAK).profile, lab(BREAK).pupils) == ("staff", "learning", False)
+
+
+def test_a_period_s_profile_holds_for_its_class_in_every_place():
+    made = rows(policy=TAUGHT, now=PERIOD_3)
+    assert [(made.by_place[at].tier, made.by_place[at].profile) for at in (0, -1)] == [("tieu-hoc", "video")] * 2
+
+
+def test_a_profile_that_is_gone_leaves_the_class_s_own():
+    policy = replace(TAUGHT, profiles=tuple(p for p in POLICY.profiles if p.id != "video"))
+    assert lab(PERIOD_3, policy=policy).profile == "learning"
+
+
+def test_what_a_teacher_sets_for_the_class_goes_with_it_and_before_the_timetable():
+    exam = Override("3a", PERIOD_3 + 600, profile="exam")
+    assert lab(PERIOD_3, exam).profile == "exam"
+    assert lab(BREAK, exam).profile == "learning"
+
+
+def test_what_is_set_for_the_room_holds_whoever_is_in_it():
+    shut = Override("lab", PERIOD_3 + 600, block=Rules(categories=("streaming",)))
+    assert all(lab(now, shut).closed & INDEX.bits(("streaming",)) for now in (PERIOD_1, BREAK, PERIOD_3))
+
+
+@pytest.mark.parametrize("scope", ["lab", "7-3"])
+def test_names_of_the_school_for_the_room_or_its_class_hold_there(scope):
+    entry = SchoolName("x.example", False, classes=(scope,))
+    made = rows(policy=replace(TAUGHT, names=(entry,)), now=PERIOD_1).by_place[-1]
+    assert any(e.rule.startswith("names.yaml block x.example") for found in made.effects.values() for e in found)
+
+
+def test_a_room_that_observes_blocks_for_a_class_that_does_not():
+    policy = replace(TAUGHT, places=(*POLICY.places, replace(LAB, enforce="observe", observe_until=PERIOD_3 + 9999)))
+    assert [lab(now, policy=policy).observe for now in (PERIOD_1, BREAK)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("now", "until"), [(PERIOD_1, "08:35"), (BREAK, "08:55"), (PERIOD_3, "09:40")], ids=["lesson", "break", "the last"]
+)
+def test_a_matrix_holds_until_the_next_change_of_the_timetable(now, until):
+    assert rows(policy=TAUGHT, now=now).valid_until == moment(f"2026-11-23 {until}")
+
+
+def test_a_matrix_holds_until_whatever_comes_first():
+    assert rows(Override("3a", PERIOD_1 + 60), policy=TAUGHT, now=PERIOD_1).valid_until == PERIOD_1 + 60
