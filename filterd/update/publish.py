@@ -31,7 +31,7 @@ MEANT: Final = "If that is meant, 'filterd lists build' puts it in force"
 @dataclass(slots=True)
 class Published:
     """`generation` is None where nothing new was put in force, and `text` says why. `held` are sources whose new copy
-    sins; `old_sins` are hits that the table in force has too, or that nobody can be held for. `why`: of what failed.
+    sins; `old_sins` is what the table that is in force now does wrong. `why`: of what failed.
     """
 
     generation: str | None = None
@@ -64,9 +64,9 @@ class Press:
         Raises OSError where the disk is full and TableError where the table cannot be written; nothing changes then.
         """
         staged = dict(staged)
-        outcome = Published()
         before = trial.in_force(self.state_dir)
         known = () if before is None else self._probe(before)
+        outcome = Published(old_sins=known)
         for _ in range(ROUNDS):
             paths = {name: candidate.path for name, candidate in staged.items()}
             self.step(f"compiling {len(self.sources)} lists")
@@ -85,7 +85,6 @@ class Press:
             hits = self._probe(table)
             guilty, fresh = self._blamed(hits, known, table, before, staged)
             if not guilty:
-                outcome.old_sins = hits
                 break
             for name, hit in guilty.items():
                 outcome.held[name] = self._judgement(hit, name, staged.pop(name))
@@ -101,6 +100,7 @@ class Press:
         if publishes:
             self.step("publishing")
             outcome.generation = build.publish(self.state_dir, built, int(self.now()), self.keep)
+            outcome.old_sins = hits
         return outcome
 
     def sins(self) -> tuple[Hit, ...]:

@@ -200,7 +200,8 @@ class _Run:
         try:
             published = press.publish(self.staged, publishes=pinned is None and not self.options.dry_run)
         except (OSError, ListError, TableError) as error:
-            published = Published(text=f"{error}; what was in force stays", failed=True, why=Why.DISK)
+            text = f"{error}; what was in force stays"
+            published = Published(text=text, failed=True, why=Why.DISK, old_sins=press.sins())
         self._settle_held(published)
         self._settle_failed(published)
         published = self._keep(published)
@@ -225,8 +226,7 @@ class _Run:
     def _settle_failed(self, published: Published) -> None:
         """No copy was taken without a table: what passed is asked for again by the next run."""
         for name in self.staged if published.failed else ():
-            text = f"it would be taken, but no table was made with it: {published.text}"
-            self._keep_old(name, Outcome.FAILED, published.why, text)
+            self._keep_old(name, Outcome.FAILED, published.why, "it would be taken, but no table was made with it")
             self.watch.settled(name, self.results[name])
 
     def _keep_old(self, name: str, outcome: Outcome, why: Why, text: str) -> None:

@@ -71,6 +71,7 @@ must_resolve:
         assert found.exit_code == NEGATIVE
         assert box.generation == generation
         assert "learn.example" in found.status["text"]
+        assert found.status["probe"] == []  # it is no mistake of the table in force
 
 
 LEARN = "must_resolve:\n  - {id: learn, name: {vi: Học, en: Learn}, names: [learn.example]}\n"
