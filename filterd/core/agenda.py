@@ -68,9 +68,11 @@ class Agenda:
             self._booked.setdefault(booking.day, []).append(booking)
         self._of_week = [_Spans(week, self.plans) for week in timetable.weeks]
         self.places: frozenset[str] = frozenset(self._places())
+        self.treated: frozenset[str] = frozenset(self._treated())
         self.last_day = max((d for d in self._last_days()), default=-1)
         self._changes: dict[tuple[str, int], tuple[Change, ...]] = {}
         self._days: dict[int, tuple[int, _Spans | None]] = {}
+        self._busy: dict[int, int] = {}
 
     def changes(self, place: str, day: int) -> tuple[Change, ...]:
         """What holds for a place on a day: (from when, what), by time; the first from the day's first second on."""
@@ -80,6 +82,16 @@ class Agenda:
             if len(self._changes) >= REMEMBERED:
                 self._changes.clear()
             found = self._changes[key] = tuple(self._made(place, day))
+        return found
+
+    def next_busy(self, day: int) -> int:
+        """The first day from this one on that has lessons or bookings; the day after the last where none has."""
+        found = self._busy.get(day)
+        if found is None:
+            found = day
+            while found <= self.last_day and found not in self._booked and self._day(found)[1] is None:
+                found += 1
+            self._busy[day] = found
         return found
 
     def is_quiet(self, place: str, day: int) -> bool:
@@ -124,13 +136,15 @@ class Agenda:
     def _made(self, place: str, day: int) -> Iterator[Change]:
         spans = self.spans_of(place, day)
         windows = list(self._windows(place, day))
-        edges = {0, *(m for s in spans for m in (s.starts, s.ends)), *(m for w in windows for m in w[:2])}
-        midnight = self.clock.moment(day + 1, 0)
+        edges = {0, DAY_MIN, *(s.starts for s in spans), *(s.ends for s in spans)}
+        for window in windows:
+            edges.update(window[:2])
+        minutes = sorted(minute for minute in edges if 0 <= minute <= DAY_MIN)
+        moments = [self.clock.moment(day, minute) for minute in minutes]
         before: Hold | None = None
-        for minute, following in itertools.pairwise([*sorted(m for m in edges if 0 <= m < DAY_MIN), DAY_MIN]):
-            since = self.clock.moment(day, minute)
+        for minute, since, following in zip(minutes, moments, moments[1:], strict=False):
             # A clock that leaps forward shows no time between: what lies there never holds.
-            if since >= min(self.clock.moment(day, following), midnight):
+            if since >= following:
                 continue
             held = _hold(place, minute, spans, windows)
             if held != before:
@@ -139,10 +153,12 @@ class Agenda:
 
     def _windows(self, place: str, day: int) -> Iterator[tuple[int, int, str]]:
         """(starts, ends, profile) of windows that reach into a day, in its minutes."""
+        if place not in self.windows:
+            return
         for back in (1, 0):
             planned = planned_weekday(self.timetable, day - back)
             weekday = weekday_of(day - back) if planned is None else planned
-            for window in self.windows.get(place, ()):
+            for window in self.windows[place]:
                 fits = window.when == "every" or (window.when == "school") == (planned is not None)
                 if fits and weekday in window.weekdays and window.ends > back * DAY_MIN:
                     yield window.starts - back * DAY_MIN, window.ends - back * DAY_MIN, window.profile
@@ -153,6 +169,18 @@ class Agenda:
             yield from (place for place, _ in week.by_place)
         for booking in self.timetable.bookings:
             yield from (place for place in (booking.room, booking.classroom, booking.instead_of) if place is not None)
+
+    def _treated(self) -> Iterator[str]:
+        """The places that the timetable ever gives another class or profile; most classes only have lessons."""
+        yield from self.windows
+        for week in self._of_week:
+            for (place, _), spans in week.by_place.items():
+                if any(span.profile is not None or span.room == place for span in spans):
+                    yield place
+        for booking in self.timetable.bookings:
+            yield booking.room
+            if booking.classroom is not None and booking.profile is not None:
+                yield booking.classroom
 
     def _last_days(self) -> Iterator[int]:
         yield from (week.last for week in self.timetable.weeks)

@@ -70,7 +70,7 @@ def at(timetable: Timetable, place_id: str, now: float) -> Slot:
         return NOTHING
     held = _held(found, place_id, now)
     period = None if held.bell is None else f"{held.bell.half} {held.bell.number}"
-    return Slot(period, held.classroom, held.profile, _until(found, place_id, now, held, whole=True))
+    return Slot(period, held.classroom, held.profile, _until(found, place_id, now, held))
 
 
 def treatment(timetable: Timetable, place_id: str, now: float) -> tuple[str | None, str | None]:
@@ -85,8 +85,28 @@ def next_change(timetable: Timetable, now: float) -> Moment | None:
     A bell that changes neither is not a change; `Slot.until` counts it.
     """
     found = agenda(timetable)
-    moments = (_until(found, place, now, _held(found, place, now), whole=False) for place in found.places)
-    return min((moment for moment in moments if moment is not None), default=None)
+    held = {place: _held(found, place, now)[1:] for place in found.treated}
+    busy = [place for place, treated in held.items() if treated != FREE[1:] or place in found.windows]
+    today = found.clock.day(now)
+    day = today
+    while day <= today + HORIZON_DAYS:
+        # Until a day with lessons only what holds already can end, and windows can begin.
+        after = day if day == today else found.next_busy(day)
+        if after != day and not busy:
+            day = after
+            continue
+        moments = [
+            since
+            for place in (held if after == day else busy)
+            for since, hold in found.changes(place, day)
+            if since > now and hold[1:] != held[place]
+        ]
+        if moments:
+            return min(moments)
+        if after > found.last_day and not busy:
+            return None
+        day += 1
+    return None
 
 
 def end_of_period(timetable: Timetable, place_id: str, now: float) -> Moment | None:
@@ -163,18 +183,18 @@ def _held(found: Agenda, place: str, now: float) -> Hold:
     return held
 
 
-def _until(found: Agenda, place: str, now: float, held: Hold, whole: bool) -> Moment | None:
-    """When something else holds for a place: another period too (`whole`), or only another class or profile."""
+def _until(found: Agenda, place: str, now: float, held: Hold) -> Moment | None:
+    """When something else holds for a place."""
     today = found.clock.day(now)
-    last = today + HORIZON_DAYS
-    if place not in found.windows:
-        last = min(last, found.last_day + 1)
-    for day in range(today, last + 1):
-        if day > today and held == FREE and found.is_quiet(place, day):
-            continue
-        for since, hold in found.changes(place, day):
-            if since > now and (hold != held if whole else hold[1:] != held[1:]):
-                return since
+    skips = held == FREE and place not in found.windows
+    last = min(today + HORIZON_DAYS, found.last_day + 1) if place not in found.windows else today + HORIZON_DAYS
+    day = today
+    while day <= last:
+        if day == today or not (skips and found.is_quiet(place, day)):
+            for since, hold in found.changes(place, day):
+                if since > now and hold != held:
+                    return since
+        day = found.next_busy(day + 1) if skips else day + 1
     return None
 
 

@@ -142,6 +142,8 @@ class Clock:
     def moment(self, day: int, minute: int) -> Moment:
         """The first second at which the school's clock shows this time or, where it leaps over it, a later one."""
         local = day * DAY_S + minute * 60
+        if not self._since:
+            return local - self._seconds[0]
         first = bisect_right(self._since, local - FARTHEST_S)
         for i in range(first, len(self._since)):
             if local - self._seconds[i] < self._since[i]:
