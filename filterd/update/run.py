@@ -170,6 +170,9 @@ class _Run:
                     result, candidate = desk.accepted(source) if accepts else desk.settle(source)
                 except OSError as error:
                     result, candidate = SourceResult(Outcome.FAILED, Why.DISK, error.strerror or str(error)), None
+                except Exception as error:  # noqa: BLE001  a stranger's bytes met a mistake of ours: no other list's fault
+                    text = f"filterd stumbled over it, please report it: {type(error).__name__}: {str(error)[:200]}"
+                    result, candidate = SourceResult(Outcome.REFUSED, Why.FORMAT, text), None
                 self.results[source.id] = result
                 if candidate is not None:
                     self.staged[source.id] = candidate

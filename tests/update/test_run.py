@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from filterd.config.load import load_sources
+from filterd.core.source import Source
 from filterd.errors import BusyError, ConfigError
 from filterd.store import lists, status
+from filterd.update import sources
 from filterd.update.run import NEGATIVE, NO_TIME, WELL
 from tests.certificates import Authority
 from tests.peers import server_context
@@ -69,6 +71,26 @@ class TestANight:
         web.files["/more.txt"] = body(55, 1000, more=["other.example"])
         assert box.night().exit_code == NEGATIVE
         assert box.outcome("games-list") == ("failed", "status")
+        assert box.blocks("game.example")
+        assert box.blocks("other.example")
+
+    def test_a_mistake_of_ours_over_one_list_stops_no_other(
+        self, box: Box, web: WebServer, monkeypatch: pytest.MonkeyPatch
+    ):
+        box.night()
+        web.files["/games.txt"] = body(105)
+        web.files["/more.txt"] = body(55, 1000, more=["other.example"])
+        read = sources.read
+
+        def stumbling(source: Source, *rest: object) -> object:
+            if source.id == "games-list":
+                raise RecursionError("maximum recursion depth exceeded")
+            return read(source, *rest)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(sources, "read", stumbling)
+        assert box.night().exit_code == NEGATIVE
+        assert box.outcome("games-list") == ("refused", "format")
+        assert "RecursionError" in status.read(box.state)["sources"]["games-list"]["text"]
         assert box.blocks("game.example")
         assert box.blocks("other.example")
 
