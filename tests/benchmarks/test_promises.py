@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import REPO
+from tests.stepping import can_trace
 
 PROGRAM = REPO / "benchmarks" / "promises.py"
 PROBE = """
@@ -38,6 +40,15 @@ def test_a_part_prints_its_lines_and_ends_as_they_say() -> None:
     assert len(printed) == 1, done.stderr
     assert printed[0].startswith(("met ", "NOT met ")), done.stderr
     assert done.returncode == printed[0].startswith("NOT met")
+
+
+@pytest.mark.skipif(not can_trace(), reason="strace is not here, or may not trace")
+def test_a_night_that_is_cut_short_is_judged_by_every_answer() -> None:
+    done = run("--only", "update")
+    printed = done.stdout.splitlines()
+    assert [line.partition(":")[0].split(", ")[1] for line in printed] == ["SIGKILL", "disk full", "damaged tables"]
+    assert all(re.search(r"blocked in [1-9][\d,]* of [1-9]", line) for line in printed), done.stdout
+    assert done.returncode == any(line.startswith("NOT met") for line in printed), done.stderr
 
 
 def test_unknown_parts_are_refused() -> None:
