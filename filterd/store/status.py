@@ -26,6 +26,12 @@ def path(state_dir: Path) -> Path:
     return state_dir / "status.json"
 
 
+def plain(status: Mapping[str, Any]) -> dict[str, Any]:
+    """A status as `read` would give it: lists for tuples, words for members of an enum."""
+    found: dict[str, Any] = json.loads(json.dumps(status))
+    return found
+
+
 def write(state_dir: Path, status: Mapping[str, Any]) -> None:
     """Publish what a run did; one writer at a time. Raises OSError; the status of the run before then stays."""
     atomic.make_folder(state_dir)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from filterd.config.load import Configuration, load_all
+from filterd.core.quality import quality
 from filterd.core.source import Source
 from filterd.core.updates import Outcome, Why
 from filterd.errors import ListError, TableError, TrustError
@@ -105,6 +106,7 @@ class _Run:
         if not self.options.dry_run:
             notes.remember(self.state_dir, self.results, int(self.world.now()))
         found = notes.as_status(self.state_dir, before, self._sources(), self.results, published)
+        found["quality"] = self._quality(published) or before.get("quality", {})
         found |= {
             "clock_trusted": self.trusted,
             "started_at": int(started_at),
@@ -113,6 +115,7 @@ class _Run:
             "cpu_s": round(time.process_time() - cpu, 2),
             "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
+        found = status.plain(found)
         if not self.options.dry_run:
             try:
                 status.write(self.state_dir, found)
@@ -250,6 +253,16 @@ class _Run:
                 except OSError as error:
                     self.results[name].text += f"; it could not be put aside: {error.strerror or error}"
             self.watch.settled(name, self.results[name])
+
+    def _quality(self, published: Published) -> dict[str, Any]:
+        """How good the lists of a new table are, for metrics; of an old one it is known."""
+        if published.generation is None or published.built is None or self.options.dry_run:
+            return {}
+        self.watch.step("measuring the lists")
+        configuration = self.configuration
+        languages = {source.id: source.languages for source in configuration.sources}
+        table = build.table_of(published.built)
+        return quality(configuration.policy, table, configuration.probes, languages, self.world.now()).to_json()
 
     # -- a district's table ---------------------------------------------------------------------------------------
 

@@ -66,3 +66,11 @@ def test_notes_that_cannot_be_written_stop_nothing(box: Box):
     memory.mkdir()  # nothing can be renamed over it
     notes.remember(box.state, {}, 0)
     assert box.night().exit_code == 0
+
+
+def test_how_good_the_lists_are_is_noted_with_every_new_table_and_kept_after(box: Box):
+    found = box.night().status["quality"]
+    by_source = {row["source"]: row for row in found["sources"]}
+    assert by_source["more-list"]["entries"] == 50
+    assert {row["tier"] for row in found["tiers"]} == {"tieu-hoc", "thcs", "staff"}
+    assert box.night().status["quality"] == found
