@@ -53,6 +53,19 @@ def unfit(text: str, why: str, has_good: bool, stays: str = "the last good copy"
     return _decided(outcome, reason, text, has_good, stays)
 
 
+def thinned(source: Source, rules: int, before: int, stays: str = "the last good copy") -> Judgement | None:
+    """A copy with as many lines as ever that say less: `rules` are its distinct ones, `before` those of the last copy.
+
+    None where it is within bounds. What it may lose is what it may lose in lines.
+    """
+    halved = 2 * rules < before
+    if not halved and rules >= before * (1 - source.max_shrink) - _ROUNDING * before:
+        return None
+    change = _change(rules, before)
+    text = f"has {rules:,} different rules, the last good copy {before:,} ({change}), however many lines it has"
+    return _decided(Outcome.HELD, Why.HALVED if halved else Why.SHRUNK, text, True, stays)
+
+
 def _decided(outcome: Outcome, why: Why, text: str, has_good: bool, stays: str) -> Judgement:
     rest = f"{stays} stays in use" if has_good else "there is no copy of it in use"
     return Judgement(outcome, why, f"{text}: {outcome.value}; {rest}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from filterd.core.judge import thinned
 from filterd.core.policy import Policy
 from filterd.core.probe import Hit, probe, suspects
 from filterd.core.probes import Probes
@@ -18,13 +19,13 @@ from filterd.core.source import Source
 from filterd.core.table import Table
 from filterd.core.updates import Judgement, Outcome, Why
 from filterd.errors import FilterdError, ListError
-from filterd.store import build, lists, suffixes
+from filterd.store import build, lists, suffixes, tables
 from filterd.update import trial
 from filterd.update.look import look
 from filterd.update.sources import Candidate
 from filterd.update.where import lines_of
 
-ROUNDS: Final = 3  # compile, hold what sins, compile again; beyond it something else is wrong
+ROUNDS: Final = 6  # compile, hold what sins, compile again; beyond it something else is wrong
 MEANT: Final = "If that is meant, 'filterd lists build' puts it in force"
 
 
@@ -74,9 +75,13 @@ class Press:
             outcome.built = built = build.compile_lists(
                 self.sources, self.blocklists, self.state_dir, paths, read, outcome.built
             )
-            unfit = [name for name in staged if name in built.refused]
+            unfit = {
+                name: self._unfit(name, staged[name], built.refused[name]) for name in staged if name in built.refused
+            }
+            unfit |= {} if before is None else self._thinned(before, built, staged)
             if unfit:
-                outcome.held |= {name: self._unfit(name, staged.pop(name), built.refused[name]) for name in unfit}
+                outcome.held |= unfit
+                staged = {name: candidate for name, candidate in staged.items() if name not in unfit}
                 continue
             if not built.has_sources:
                 return _failed(outcome, Why.EMPTY, "no list is usable: what was in force stays")
@@ -152,6 +157,21 @@ class Press:
             if entries < source.entries and not wanted[name] and lists.good(self.state_dir, name) is None:
                 return f"the copy of {name} is damaged: {entries:,} entries, the table in force {source.entries:,}"
         return ""
+
+    def _thinned(self, before: Table, built: build.Built, staged: Mapping[str, Candidate]) -> dict[str, Judgement]:
+        """New copies that repeat themselves where the copy in the table in force did not; the judge counts lines."""
+        if tables.pinned(self.state_dir) is not None:
+            return {}  # it is not made of the last good copies
+        known = {source.id: source.entries for source in before.sources}
+        rules = {source.id: source.entries for source in built.compiled.sources}
+        found = {}
+        for source in self.sources:
+            name = source.id
+            if name in staged and name not in self.accepted and name in known and name in rules:
+                judgement = thinned(source, rules[name], known[name])
+                if judgement is not None:
+                    found[name] = judgement
+        return found
 
     def _probe(self, table: Table) -> tuple[Hit, ...]:
         return probe(self.policy, table, self.probes, self.now())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from filterd.core.judge import judge, unfit
+from filterd.core.judge import judge, thinned, unfit
 from filterd.core.updates import Figures, Outcome, Why
 from tests.core.rules.reading import source
 
@@ -174,3 +174,23 @@ def test_what_could_not_be_read_is_refused_and_a_missing_category_waits(why: Why
     assert found.outcome is expected.get(why, Outcome.REFUSED)
     assert found.why is why
     assert found.text == f"is odd: {found.outcome.value}; the last good copy stays in use"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "settings", "expected"),
+    [
+        pytest.param(1000, 800, {}, None, id="-20 %"),
+        pytest.param(1000, 799, {}, "shrunk", id="-20.1 %"),
+        pytest.param(1000, 1, {}, "halved", id="one left"),
+        pytest.param(1000, 600, {"max_shrink": 0.4}, None, id="may shrink"),
+        pytest.param(1000, 499, {"max_shrink": 1.0}, "halved", id="never below half"),
+        pytest.param(1000, 9000, {}, None, id="more is for the lines to say"),
+        pytest.param(0, 0, {}, None, id="nothing from nothing"),
+    ],
+)
+def test_what_a_list_says_twice_counts_once(
+    before: int, after: int, settings: dict[str, Any], expected: str | None
+) -> None:
+    found = thinned(source(**settings), after, before)
+    assert (found and found.why.value) == expected
+    assert found is None or (found.outcome is Outcome.HELD and "stays in use" in found.text)

@@ -123,6 +123,32 @@ class TestWhatIsWrongAlready:
 
 
 class TestWhatIsNotTaken:
+    def test_a_list_that_says_one_thing_again_and_again_is_held(self, box: Box, web: WebServer):
+        box.night()
+        web.files["/games.txt"] = b"site-1.example\n" * 101
+        web.files["/more.txt"] = body(51, 1000)
+        assert box.night().exit_code == NEGATIVE
+        assert box.outcome("games-list") == ("held", "halved")
+        assert "1 different rules" in status.read(box.state)["sources"]["games-list"]["text"]
+        assert box.blocks("game.example")
+        assert box.blocks("site-1050.example")
+        web.files["/games.txt"] = body(101) + body(101)  # it always may repeat itself, if it still says as much
+        web.files["/more.txt"] = body(51, 1000)
+        box.night()
+        assert box.outcome("games-list") == ("held", "grew")
+        web.files["/games.txt"] = body(90) + body(30)
+        box.night()
+        assert box.outcome("games-list") == ("taken", "")
+
+    def test_unless_a_person_takes_it(self, box: Box, web: WebServer):
+        box.night()
+        web.files["/games.txt"] = b"site-1.example\n" * 101
+        box.night()
+        games = frozenset({"games-list"})
+        box.again(offline=True, accept=games, only=games)
+        assert box.outcome("games-list") == ("taken", "")
+        assert not box.blocks("game.example")
+
     def test_a_list_of_more_addresses_than_a_table_holds_says_so(
         self, tmp_path: Path, web: WebServer, monkeypatch: pytest.MonkeyPatch
     ):
