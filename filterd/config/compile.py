@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filterd.config import compile_dns, compile_local, compile_search
+from filterd.config import compile_dns, compile_local, compile_search, compile_timetable
 from filterd.config.schema import Bilingual, Observed
 from filterd.config.schema_local import Local
 from filterd.config.schema_people import Classes, Contacts, PlaceModel
@@ -21,6 +21,7 @@ from filterd.config.schema_rules import Tier as TierModel
 from filterd.config.schema_school import LimitsModel, School, UpdateModel
 from filterd.config.schema_search import SafeSearch
 from filterd.config.schema_sources import SourceModel
+from filterd.config.schema_timetable import Timetable
 from filterd.core.policy import (
     BlockAnswer,
     Category,
@@ -58,6 +59,7 @@ class Models:
     safesearch: SafeSearch
     local: Local
     probes: Probes
+    timetable: Timetable
 
 
 def to_policy(models: Models, digest: str, cpus: int, config_dir: Path) -> Policy:
@@ -99,6 +101,7 @@ def to_policy(models: Models, digest: str, cpus: int, config_dir: Path) -> Polic
         local=compile_local.local(models.local, config_dir),
         newly_seen=NewlySeen(school.newly_seen.category, school.newly_seen.days) if school.newly_seen else None,
         encrypted=compile_dns.encrypted(school, config_dir),
+        timetable=compile_timetable.timetable(models.timetable, zone),
         case_randomisation=school.case_randomisation,
         digest=digest,
     )

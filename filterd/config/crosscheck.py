@@ -10,7 +10,15 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from filterd.config import crosscheck_dns, crosscheck_local, crosscheck_probes, crosscheck_search, problems, units
+from filterd.config import (
+    crosscheck_dns,
+    crosscheck_local,
+    crosscheck_probes,
+    crosscheck_search,
+    crosscheck_timetable,
+    problems,
+    units,
+)
 from filterd.config.across import Report, Trees, find, strings
 from filterd.config.yamltree import Path
 from filterd.errors import Problem
@@ -69,7 +77,7 @@ def check(trees: Trees, folders: Mapping[str, str]) -> list[Problem]:
 
     for rule in (_references, _duplicates, _subnets, _interfaces, _observe, _floor, _profiles, _gateway, _http):
         rule(trees, report)
-    for part in (crosscheck_dns, crosscheck_local, crosscheck_search, crosscheck_probes):
+    for part in (crosscheck_dns, crosscheck_local, crosscheck_search, crosscheck_probes, crosscheck_timetable):
         part.check(trees, report)
     return found
 

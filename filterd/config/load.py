@@ -23,6 +23,7 @@ from filterd.config.schema_rules import FloorFile, Names, Profiles, Services, Ti
 from filterd.config.schema_school import School
 from filterd.config.schema_search import SafeSearch
 from filterd.config.schema_sources import Sources
+from filterd.config.schema_timetable import Timetable
 from filterd.config.yamltree import Tree
 from filterd.core.policy import Policy
 from filterd.core.probes import Probes
@@ -42,9 +43,10 @@ POLICY_MODELS: dict[str, type[BaseModel]] = {
     "safesearch.yaml": SafeSearch,
     "local.yaml": Local,
     "probes.yaml": ProbesFile,
+    "timetable.yaml": Timetable,
 }
 # A directory without these says what their models say by default.
-OPTIONAL = frozenset({"safesearch.yaml", "local.yaml", "probes.yaml"})
+OPTIONAL = frozenset({"safesearch.yaml", "local.yaml", "probes.yaml", "timetable.yaml"})
 DEFAULT_STATE_DIR = "var"
 
 
