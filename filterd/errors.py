@@ -40,6 +40,18 @@ class TrustError(FilterdError):
         self.why = why
 
 
+class Refused(FilterdError):  # noqa: N818  a rule that holds is no error of anybody's
+    """A request that a rule forbids: `rule` in one word for programs (scope, role, floor, too-long, past...), and a
+    sentence of what would be possible, or "". Caught by `cli.override`, which says both.
+    """
+
+    def __init__(self, rule: str, text: str, possible: str = "") -> None:
+        super().__init__(f"{text}; {possible}" if possible else text)
+        self.rule = rule
+        self.text = text
+        self.possible = possible
+
+
 class BusyError(FilterdError):
     """Another process is writing the lists. Caught by `cli`, which says so and ends; nothing was changed."""
 

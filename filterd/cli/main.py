@@ -16,11 +16,14 @@ from filterd import __version__
 from filterd.errors import ConfigError, FilterdError
 
 COMMANDS = {
+    "account": "Add, list and end the accounts of teachers and staff.",
+    "audit": "Show who changed what, and check the log of it.",
     "check": "Check the whole configuration; every mistake at once.",
     "explain": "Show how a name is decided for a class or client, and why.",
     "init": "Write a new configuration directory.",
     "keys": "Make keys for signed bundles, and say whose are trusted.",
     "lists": "Show the lists and the table; accept, hold, go back, compare.",
+    "override": "Set, open or close something for a class for a while.",
     "run": "Run the DNS filter.",
     "safesearch": "List which search engines are in safe mode for whom.",
     "site": "Open or close one name for the school, a tier or a class.",

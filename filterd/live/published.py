@@ -124,13 +124,7 @@ class Published:
         return False
 
     def _poll_overrides(self) -> bool:
-        try:
-            stat = override_store.path(self.state_dir).stat()
-            seen: object = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        except FileNotFoundError:
-            seen = None
-        except OSError as error:
-            seen = error.errno
+        seen = override_store.stamp(self.state_dir)
         if seen == self._overrides_stat:
             return False
         self._overrides_stat = seen
