@@ -38,7 +38,7 @@ def test_version_is_told():
 def test_unknown_command_says_what_there_is():
     result = CliRunner().invoke(cli.main, ["chekc"])
     assert result.exit_code == 2
-    assert "there is no command 'chekc'; there is check, " in result.stderr
+    assert "there is no command 'chekc'; there is account, audit, check, " in result.stderr
 
 
 class Failing(cli.LazyGroup):
