@@ -12,6 +12,7 @@ from typing import Final
 from filterd.core.overrides import NO_RULES, Override, Overrides
 from filterd.core.policy import Policy, Profile, Rules
 
+SLACK_S: Final = 120  # a clock that is put right by so little was right
 ALWAYS: Final = 1 << 40  # Unix seconds; until the clock is right, and then the override's own end holds
 
 
@@ -28,6 +29,11 @@ def while_time_is_unknown(overrides: Overrides, policy: Policy, at_least: float)
         and (closing := _closing(override, profiles.get(own.get(override.place, "")), profiles)) is not None
     )
     return dataclasses.replace(overrides, items=items)
+
+
+def saved_time(overrides: Overrides) -> float:
+    """A moment (Unix seconds) that was there already when somebody last set something, whatever the clock says now."""
+    return max((override.since for override in overrides.items), default=0) - SLACK_S
 
 
 def _closing(override: Override, own: Profile | None, profiles: dict[str, Profile]) -> Override | None:

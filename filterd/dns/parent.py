@@ -25,6 +25,7 @@ from prometheus_client.process_collector import ProcessCollector
 from filterd.core import wire
 from filterd.core.firstseen import Noted
 from filterd.core.policy import Policy
+from filterd.core.strict import saved_time
 from filterd.dns import sockets
 from filterd.dns.certificate import Watch
 from filterd.dns.notify import notify, watchdog_s
@@ -38,6 +39,7 @@ from filterd.live.snapshots import open_table
 from filterd.live.updates import UpdateWatch
 from filterd.metrics import server
 from filterd.metrics.dns import DnsMetrics, TableState
+from filterd.update import clock
 
 log = logging.getLogger("filterd.dns")
 
@@ -131,7 +133,7 @@ class Parent:
         return {
             "policy": published.policy.to_json(),
             "table": str(published.table) if published.table is not None else None,
-            "overrides": published.overrides.to_json(),
+            "overrides": published.overrides_in_force.to_json(),
             "upstreams": list(self._flags.upstreams),
             "leases": self._leases.found,
             "seen": self._keeper.path,
@@ -185,6 +187,20 @@ class Parent:
         if now >= self._next_leases:
             self._next_leases = now + LEASES_POLL_S
             changed |= self._leases.poll(policy.local.leases, time.time())
+        return changed | self._follow_clock(time.time())
+
+    def _follow_clock(self, now: float) -> bool:
+        """Whether the box knows the time; True if that changed. If not, nothing is open that an override opened."""
+        published = self._published
+        known = (self._updates.poll(monotonic()).run.get("ended_at", 0.0), saved_time(published.overrides))
+        saved = max((moment for moment in known if moment < clock.RELEASED + clock.FAR_S), default=0.0)
+        earliest = None if clock.is_trusted(now, {"ended_at": saved}) else max(saved, clock.RELEASED)
+        changed = (earliest is None) != (published.earliest is None)
+        published.earliest = earliest
+        if changed and earliest is not None:
+            log.warning("the clock says %s, which cannot be: overrides that open are ignored", clock.shown(now))
+        elif changed:
+            log.info("the clock is right again, and with it all overrides")
         return changed
 
     def _ended(self, worker: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from filterd.config import files
 from filterd.core.overrides import Overrides
 from filterd.core.policy import Policy
+from filterd.core.strict import while_time_is_unknown
 from filterd.errors import ConfigError, TableError
 from filterd.store import overrides as override_store
 from filterd.store import policies, tables
@@ -27,6 +28,7 @@ class Published:
     """The generation in force. `table` is a verified directory under STATE/tables, or None for no table at all.
 
     `faults` says what is wrong now: input ("policy", "table", "overrides") to a message. It is empty when all is well.
+    `earliest`: None while the box knows the time, else the earliest moment (Unix seconds) that can be now.
     """
 
     config_dir: Path
@@ -37,6 +39,7 @@ class Published:
     faults: dict[str, str] = field(default_factory=dict)
     failed_reloads: dict[str, int] = field(default_factory=dict)
     swaps: int = 0
+    earliest: float | None = None
     _table_seen: object = None
     _overrides_stat: object = None
     _config_seen: object = None
@@ -46,6 +49,13 @@ class Published:
     def generation(self) -> str:
         """The table's generation; "" without one."""
         return self.table.name if self.table is not None else NO_TABLE
+
+    @property
+    def overrides_in_force(self) -> Overrides:
+        """The overrides; while the box does not know the time, what of them closes."""
+        if self.earliest is None:
+            return self.overrides
+        return while_time_is_unknown(self.overrides, self.policy, self.earliest)
 
     def poll_state(self) -> bool:
         """Look at CURRENT and overrides.json; True if something new is in force."""

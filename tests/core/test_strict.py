@@ -6,7 +6,7 @@ import pytest
 
 from filterd.core.overrides import Override, Overrides
 from filterd.core.policy import Rules
-from filterd.core.strict import while_time_is_unknown
+from filterd.core.strict import SLACK_S, saved_time, while_time_is_unknown
 from tests import schools
 from tests.schools import NOW, POLICY
 
@@ -68,3 +68,8 @@ def test_nothing_is_open_that_would_not_be_open_otherwise() -> None:
     row = schools.row(found, "3a")
     assert row.allow_list_only
     assert row.profile == "exam"
+
+
+def test_the_time_was_at_least_when_somebody_last_set_something() -> None:
+    assert saved_time(Overrides((Override("3a", UNTIL, 500), Override("3a", UNTIL, 400)))) == 500 - SLACK_S
+    assert saved_time(Overrides()) < 0

@@ -196,6 +196,26 @@ class TestOverrides:
         assert published.poll_state()
         assert published.overrides.items == ()
 
+    def test_the_file_in_their_own_folder_is_the_one_that_counts(self, published: Published) -> None:
+        replace(published.state_dir / "overrides.json", overrides({"place": "3a", "until": 9_000_000_000}))
+        published.poll_state()
+        (published.state_dir / "overrides").mkdir()
+        replace(published.state_dir / "overrides/overrides.json", overrides({"place": "7-3", "until": 9_000_000_000}))
+        assert published.poll_state()
+        assert [o.place for o in published.overrides.items] == ["7-3"]
+        (published.state_dir / "overrides.json").unlink()
+        assert not published.poll_state()
+
+    def test_while_the_time_is_unknown_only_what_closes_is_in_force(self, published: Published) -> None:
+        opens = {"place": "3a", "until": 9_000_000_000, "allow": {"names": ["a.vn"]}}
+        closes = {"place": "3a", "until": 9_000_000_000, "block": {"names": ["b.vn"]}}
+        replace(published.state_dir / "overrides.json", overrides(opens, closes))
+        published.poll_state()
+        assert published.overrides_in_force == published.overrides
+        published.earliest = 1_795_219_200.0
+        (kept,) = published.overrides_in_force.items
+        assert (kept.since, kept.block.names) == (0, ("b.vn",))
+
     def test_a_broken_file_is_one_fault_and_the_last_good_ones_stay(self, published: Published) -> None:
         replace(published.state_dir / "overrides.json", overrides({"place": "3a", "until": 9_000_000_000}))
         published.poll_state()
