@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import re
 import time
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
 from filterd.cli.options import config_option, state_option
 from filterd.cli.state import state_directory
+from filterd.cli.times import moment
 
 
 @click.command()
@@ -50,7 +49,7 @@ def explain(
     if (client is None) == (classroom is None):
         raise click.UsageError("say who asks: --client IP or --class ID")
     published = open_readonly(config_dir, state_directory(config_dir, state_dir))
-    now = _moment(at, published.policy.time_zone) if at else time.time()
+    now = moment(at, published.policy.time_zone) if at else time.time()
     try:
         if "/" in name:
             domain(name)  # says which part of a URL is the name
@@ -68,21 +67,6 @@ def _must_be_type(qtype: str) -> None:
     known = qtype in QTYPE.reverse or (re.fullmatch(r"TYPE\d{1,5}", qtype) and int(qtype[4:]) < 1 << 16)
     if not known:
         raise ValueError(f"{qtype!r} is not a query type such as A, AAAA, HTTPS, TXT or TYPE65")
-
-
-def _moment(text: str, zone: str) -> float:
-    """Unix seconds of a local time; a time alone is today's."""
-    here = ZoneInfo(zone)
-    today = datetime.datetime.now(here).date()
-    for form in ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%H:%M"):
-        try:
-            found = datetime.datetime.strptime(text, form)  # noqa: DTZ007  the zone is the school's, set below
-        except ValueError:
-            continue
-        if form == "%H:%M":
-            found = datetime.datetime.combine(today, found.time())
-        return found.replace(tzinfo=here).timestamp()
-    raise click.BadParameter(f"{text!r} is not a time like '2026-11-23 09:10' or '09:10'")
 
 
 def _text(found: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ COMMANDS = {
     "run": "Run the DNS filter.",
     "safesearch": "List which search engines are in safe mode for whom.",
     "site": "Open or close one name for the school, a tier or a class.",
+    "timetable": "Show who is where by the timetable; import a week from CSV.",
     "update": "Renew the lists: fetch, judge, try, put in force.",
 }
 

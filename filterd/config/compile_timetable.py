@@ -165,7 +165,7 @@ def _closed(spans: list[schema.SpanModel]) -> Iterator[SpecialDays]:
 
 def _week(week: schema.WeekModel, plans: dict[str, Plan]) -> Week:
     classes = (
-        ClassWeek(ident, said.plan, tuple(lesson for _, lesson in lessons(said, plans[said.plan])))
+        ClassWeek(ident, said.plan, tuple(lesson for _, lesson in lessons(said, plans[said.plan])), said.room)
         for ident, said in week.classes.items()
     )
     return Week(day(week.first_day), day(week.last_day), tuple(classes))

@@ -46,6 +46,7 @@ class Span(NamedTuple):
     room: str | None
     profile: str | None
     teacher: str | None
+    subject: str = ""
 
 
 FREE = Hold()
@@ -198,7 +199,8 @@ class _Spans:
             bells = plans[each.plan].bells
             for lesson in each.lessons:
                 bell = bells[lesson.bell]
-                span = Span(bell.starts, bell.ends, bell, each.classroom, lesson.room, lesson.profile, lesson.teacher)
+                who = (each.classroom, lesson.room, lesson.profile, lesson.teacher, lesson.subject)
+                span = Span(bell.starts, bell.ends, bell, *who)
                 found.setdefault(lesson.weekday, []).append(span)
         for weekday, spans in found.items():
             self.by_weekday[weekday] = with_breaks(spans, plans.values())
@@ -247,9 +249,17 @@ def _booked(planned: list[Span], bookings: list[Booking], plans: dict[str, Plan]
                 kept.append(span)
         found = kept
         if booking.classroom is not None:
-            profile = booking.profile or (moved.profile if moved is not None else None)
-            teacher = booking.teacher or (moved.teacher if moved is not None else None)
-            found.append(Span(bell.starts, bell.ends, bell, booking.classroom, booking.room, profile, teacher))
+            base = moved or Span(0, 0, None, booking.classroom, None, None, None)
+            found.append(
+                base._replace(
+                    starts=bell.starts,
+                    ends=bell.ends,
+                    bell=bell,
+                    room=booking.room,
+                    profile=booking.profile or base.profile,
+                    teacher=booking.teacher or base.teacher,
+                )
+            )
     return found
 
 

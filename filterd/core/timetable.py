@@ -62,9 +62,12 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class ClassWeek:
+    """The week of a class. `room` is where its lessons without a room of their own are, and is in them already."""
+
     classroom: str
     plan: str
     lessons: tuple[Lesson, ...]
+    room: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
