@@ -36,7 +36,7 @@ class Tally:
 
     starts_s: list[float] = field(default_factory=list)
     cut: int = 0
-    tables: int = 0  # rounds in which the newest table was damaged
+    tables: int = 0  # rounds in which the newest table on disk was damaged, in that round or before
     policies: int = 0  # rounds in which a new policy had just come
     faults: list[str] = field(default_factory=list)
 
@@ -67,7 +67,7 @@ def run(size: Size) -> Iterator[Line]:
     done = (
         f"{count} times: kill -9 of server, workers and update at a random point of it, {found.cut:,} files written in "
     )
-    done += f"the round cut at a random length (the newest table in {found.tables} rounds, a new policy on its way in "
+    done += f"the round cut at a random length (the newest table on disk a damaged one in {found.tables} rounds, a new policy on its way in "
     done += f"{found.policies}), a start"
     figure = f"{len(found.starts_s) - slow} of {len(found.starts_s)} starts answered in time, the slowest after "
     figure += f"{max(found.starts_s):.2f} s; blocked, allowed, policy and table as the last good ones in "
