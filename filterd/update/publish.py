@@ -13,18 +13,19 @@ from typing import Final
 
 from filterd.core.judge import thinned
 from filterd.core.policy import Policy
-from filterd.core.probe import Hit, probe, suspects
+from filterd.core.probe import BELOW, Hit, probe, suspects
 from filterd.core.probes import Probes
 from filterd.core.source import Source
 from filterd.core.table import Table
 from filterd.core.updates import Judgement, Outcome, Why
 from filterd.errors import FilterdError, ListError
 from filterd.store import build, lists, suffixes, tables
-from filterd.update import trial
+from filterd.update import clock, trial
 from filterd.update.look import look
 from filterd.update.sources import Candidate
 from filterd.update.where import lines_of
 
+SHOWN: Final = 3  # names of those that come out wrong
 ROUNDS: Final = 6  # compile, hold what sins, compile again; beyond it something else is wrong
 MEANT: Final = "If that is meant, 'filterd lists build' puts it in force"
 
@@ -91,18 +92,21 @@ class Press:
             guilty, fresh = self._blamed(hits, known, table, before, staged)
             if not guilty:
                 break
-            for name, hit in guilty.items():
-                outcome.held[name] = self._judgement(hit, name, staged.pop(name))
+            for name, sins in guilty.items():
+                outcome.held[name] = self._judgement(sins, name, staged.pop(name))
         else:
             return _failed(outcome, Why.PROBE, f"{ROUNDS} tables were tried, and none is fit: what was in force stays")
         if before is not None:
             if fresh:
                 why = Why.SENTINEL if fresh[0].kind == "block" else Why.PROBE
-                text = f"{trial.sentence(fresh[0])}; what was in force stays. {MEANT}"
+                more = f" (and {len(fresh) - 1} more)" if len(fresh) > 1 else ""
+                text = f"{trial.sentence(fresh[0])}{more}; what was in force stays. {MEANT}; else turn the list off"
                 return _failed(outcome, why, text)
             if lacking := self._lacking(before, built, staged):
                 return _failed(outcome, Why.MISSING, f"{lacking}; what was in force stays. {MEANT}")
-        if publishes:
+        if publishes and outcome.held and built.fingerprint == build.fingerprint_in_force(self.state_dir):
+            outcome.text = "nothing changed but what is held"  # the same table again would push an older one out
+        elif publishes:
             self.step("publishing")
             outcome.generation = build.publish(self.state_dir, built, int(self.now()), self.keep)
             outcome.old_sins = hits
@@ -120,12 +124,12 @@ class Press:
         table: Table,
         before: Table | None,
         staged: Mapping[str, Candidate],
-    ) -> tuple[dict[str, Hit], list[Hit]]:
+    ) -> tuple[dict[str, list[Hit]], list[Hit]]:
         """Whose new copy does what the table `before` did not, by source; and the hits that pupils would feel as new.
 
         One list more that closes a name is held also where another closes it already; one less is no new wrong.
         """
-        guilty: dict[str, Hit] = {}
+        guilty: dict[str, list[Hit]] = {}
         fresh = []
         felt = trial.wrongs(known)
         for hit in hits:
@@ -135,7 +139,8 @@ class Press:
             names = set(suspects(hit, table, before))
             if names & self.accepted:
                 continue
-            guilty |= {name: hit for name in names if name in staged}
+            for name in sorted(names & staged.keys()):
+                guilty.setdefault(name, []).append(hit)
             if is_new:
                 fresh.append(hit)
         return guilty, fresh
@@ -186,18 +191,29 @@ class Press:
             why = Why(error.why)
         return Judgement(Outcome.HELD, why, f"{text}: held, as no table can be made of it")
 
-    def _judgement(self, hit: Hit, source: str, candidate: Candidate) -> Judgement:
-        if hit.kind == "block":
-            return Judgement(
-                Outcome.HELD, Why.SENTINEL, f"no longer lists {hit.name}, which {_for(hit)} must not reach"
-            )
+    def _judgement(self, hits: list[Hit], source: str, candidate: Candidate) -> Judgement:
+        """Of all that speaks against a copy, names that people know first: one may be a small thing, fifty are not."""
+        good = lists.good(self.state_dir, source)
+        stays = "there is no copy of it in use" if good is None else f"the copy of {clock.shown(good.fetched_at)}"
+        rest = f"held; {stays}{'' if good is None else ' stays in use'}"
+        closed = sorted((hit for hit in hits if hit.kind == "resolve"), key=lambda hit: hit.name.startswith(BELOW))
+        if not closed:
+            text = f"no longer lists {_some(hits)}, which {_for(hits[0])} must not reach"
+            return Judgement(Outcome.HELD, Why.SENTINEL, f"{text}: {rest}")
         found = next(s for s in self.sources if s.id == source)
         try:
-            lines = lines_of(found, candidate.path, hit.name, limit=1)
+            lines = lines_of(found, candidate.path, closed[0].name, limit=1)
         except (FilterdError, OSError):
             lines = []
-        where = f", line {lines[0][0]}: {lines[0][1]}" if lines else ""
-        return Judgement(Outcome.HELD, Why.PROBE, f"would block {hit.name} for {_for(hit)}{where}")
+        where = f" (line {lines[0][0]}: {lines[0][1]})" if lines else ""
+        return Judgement(Outcome.HELD, Why.PROBE, f"would block {_some(closed)} for {_for(closed[0])}{where}: {rest}")
+
+
+def _some(hits: list[Hit]) -> str:
+    """The first names, and how many more there are."""
+    each = list(dict.fromkeys(hit.name for hit in hits))
+    more = f" and {len(each) - SHOWN} more" if len(each) > SHOWN else ""
+    return ", ".join(each[:SHOWN]) + more
 
 
 def _for(hit: Hit) -> str:

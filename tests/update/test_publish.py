@@ -51,6 +51,29 @@ must_resolve:
         assert not box.blocks("game.example")
         assert box.blocks("site-1049.example")
 
+    def test_what_is_held_says_how_many_names_and_which_and_what_stays(self, tmp_path: Path, web: WebServer):
+        names = "learn.example, www.learn.example, a.learn.example, b.learn.example, c.learn.example"
+        probes = f"must_resolve:\n  - {{id: learn, name: {{vi: Học, en: Learn}}, names: [{names}]}}\n"
+        box = Box(tmp_path, web, GAMES, MORE, probes=probes)
+        box.night()
+        web.files["/games.txt"] = body(100, more=["game.example", "learn.example"])
+        box.night()
+        text = status.read(box.state)["sources"]["games-list"]["text"]
+        assert "would block learn.example, www.learn.example, a.learn.example and 2 more for " in text
+        assert "(line 2: learn.example): held; the copy of " in text
+        assert text.endswith(" stays in use")
+
+    def test_nothing_but_what_is_held_makes_no_table(self, tmp_path: Path, web: WebServer):
+        box = Box(tmp_path, web, GAMES, MORE, probes=LEARN)
+        box.night()
+        before = tables.generations(box.state)
+        for night in range(3):
+            web.files["/games.txt"] = body(100 + night, more=["game.example", "learn.example"])
+            found = box.night()
+        assert box.outcome("games-list") == ("held", "probe")
+        assert tables.generations(box.state) == before
+        assert found.status["text"] == "nothing changed but what is held"
+
     def test_a_list_that_loses_what_must_be_blocked_is_held(self, tmp_path: Path, web: WebServer):
         probes = "must_block:\n  - {category: games, names: [game.example]}\n"
         box = Box(tmp_path, web, GAMES, MORE, probes=probes)
