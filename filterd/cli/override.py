@@ -166,7 +166,7 @@ def show(who: str | None, config_dir: Path, state_dir: Path | None, as_json: boo
 def _do(given: Given, ask: Callable[[Asker], Command]) -> None:
     """Carry out what `ask` makes, and say what it did or why not."""
     state, by = state_directory(given.config_dir, given.state_dir), _account()
-    act_as_owner(state)
+    act_as_owner(state, "overrides")
     published, now = open_readonly(given.config_dir, state), time.time()
     policy = published.policy
     common = {"by": by, "role": Role(given.role), "reason": given.reason.strip()}

@@ -100,10 +100,21 @@ def _until(policy: Policy, places: tuple[str, ...], text: str, now: float) -> in
     clock = _CLOCK.fullmatch(word)
     if clock is not None or any(character in word for character in "-/"):
         return _wall(policy, word, clock, now)
-    try:
-        return min(schedule.named(policy.timetable, place, text, now) for place in places)
-    except ValueError as error:
-        raise Refused("timetable", f"{text[:40]!r}: {error}", _EXAMPLES) from None
+    return _named(policy, places, text, now)
+
+
+def _named(policy: Policy, places: tuple[str, ...], text: str, now: float) -> int:
+    """The end of a period by its name: of a whole school that of the first class that has such a period today."""
+    found: list[int] = []
+    why = "no class was named"
+    for place in places:
+        try:
+            found.append(schedule.named(policy.timetable, place, text, now))
+        except ValueError as error:
+            why = str(error)
+    if not found:
+        raise Refused("timetable", f"{text[:40]!r}: {why}", _EXAMPLES)
+    return min(found)
 
 
 def _midnight(policy: Policy, now: float) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from filterd.core.overrides import Overrides
 from filterd.errors import Refused
-from filterd.store import atomic, audit
+from filterd.store import atomic, audit, files
 
 MAX_BYTES: Final = 4 << 20
 KIND: Final = "override"  # what the lines of changes have under "kind"
@@ -52,12 +52,9 @@ def load(state_dir: Path) -> Overrides:
     """
     for file in (path(state_dir), old_path(state_dir)):
         try:
-            with file.open("rb") as opened:
-                data = opened.read(MAX_BYTES + 1)
+            data = files.read(file, MAX_BYTES)
         except FileNotFoundError:
             continue
-        if len(data) > MAX_BYTES:
-            raise ValueError("overrides.json is larger than 4 MiB")
         try:
             return Overrides.from_json(json.loads(data))
         except (ValueError, RecursionError) as error:

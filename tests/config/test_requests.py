@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from filterd.config.requests import moment, rules_of, shown, shown_from
 from filterd.core.policy import Rules
 from filterd.errors import Refused
+from tests.core.timetables import TIMETABLE
 from tests.schools import POLICY
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -101,6 +103,40 @@ def test_absurd_moments_are_refused_with_what_would_do(
     with pytest.raises(Refused) as caught:
         moment(POLICY, ("7-3",), lasting, until, NOW)
     assert caught.value.rule == rule
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("places", "at", "until", "wanted"),
+    [
+        (("7-3",), "2026-11-23 07:10", "end-of-period", "2026-11-23 07:45"),
+        (("7-3",), "2026-11-23 07:10", "hết tiết", "2026-11-23 07:45"),
+        (("7-3",), "2026-11-23 07:10", "tiết 3 sáng", "2026-11-23 09:40"),
+        (("7-3",), "2026-11-23 07:10", "period 2 afternoon", "2026-11-23 14:35"),
+        (("3a", "7-3", "staff-room"), "2026-11-23 09:00", "end-of-period", "2026-11-23 09:40"),
+        (("7-3",), "2026-11-23 07:10", "end-of-day", "2026-11-23 14:35"),
+        (("7-3",), "2026-11-23 20:00", "end-of-day", "2026-11-24 00:00"),
+    ],
+)
+def test_points_of_the_timetable_are_those_of_the_class(
+    places: tuple[str, ...], at: str, until: str, wanted: str
+) -> None:
+    policy = replace(POLICY, timetable=TIMETABLE)
+    assert moment(policy, places, None, until, local(at)) == local(wanted)
+
+
+@pytest.mark.parametrize(
+    ("at", "until", "says"),
+    [
+        ("2026-11-23 12:00", "end-of-period", "no period that is now"),
+        ("2026-11-23 12:00", "tiết 3 sáng", "that period is over, at 09:40"),
+        ("2026-11-23 07:10", "tiết 5 chiều", "there is morning 1 to 3, afternoon 1 to 2"),
+    ],
+)
+def test_what_the_timetable_does_not_know_is_refused(at: str, until: str, says: str) -> None:
+    with pytest.raises(Refused) as caught:
+        moment(replace(POLICY, timetable=TIMETABLE), ("7-3",), None, until, local(at))
+    assert caught.value.rule == "timetable"
     assert says in str(caught.value)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import multiprocessing
+import os
 import shutil
 from pathlib import Path
 
@@ -104,6 +105,17 @@ def test_anything_else_is_refused_with_what_is_wrong(tmp_path: Path, data: objec
 def test_a_file_of_absurd_size_is_not_read(tmp_path: Path) -> None:
     write(tmp_path, b" " * (overrides.MAX_BYTES + 1))
     with pytest.raises(ValueError, match="larger than 4 MiB"):
+        overrides.load(tmp_path)
+
+
+def test_nobody_waits_for_a_pipe_and_no_link_is_followed(tmp_path: Path) -> None:
+    overrides.path(tmp_path).parent.mkdir()
+    os.mkfifo(overrides.path(tmp_path))
+    with pytest.raises(ValueError, match="not a regular file"):
+        overrides.load(tmp_path)
+    overrides.path(tmp_path).unlink()
+    overrides.path(tmp_path).symlink_to("/etc/passwd")
+    with pytest.raises(OSError, match="symbolic links"):
         overrides.load(tmp_path)
 
 
