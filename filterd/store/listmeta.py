@@ -19,7 +19,8 @@ class Meta:
     """Of one copy. `fetched_at` and `changed_at` are Unix seconds; `etag` and `last_modified` as the server wrote them.
 
     `bytes` and `mtime_ns` are those of the file itself, filled in by whoever puts it into the folder: they tell
-    whether this is the copy that was meant. `figures` None: nobody looked.
+    whether this is the copy that was meant. `figures` None: nobody looked. `settings`: what of sources.yaml it was
+    read and judged by.
     """
 
     url: str
@@ -31,6 +32,7 @@ class Meta:
     mtime_ns: int = 0
     sha256: str = ""
     figures: Figures | None = None
+    settings: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -119,6 +121,7 @@ _META: Kinds = {
     "bytes": _NUMBER,
     "mtime_ns": _NUMBER,
     "sha256": _TEXT,
+    "settings": _TEXT,
 }
 _MEMORY: Kinds = {
     "last_attempt": _OPTIONAL_NUMBER,

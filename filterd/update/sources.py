@@ -1,12 +1,14 @@
 """What becomes of one source tonight: asked or not, fetched, looked at, judged. Nothing is kept or published here.
 
 The judge's measure is always the last good copy. A copy that waits for a person is not fetched again while it stays the
-same; when its source takes the mistake back, nobody is bothered any more.
+same; when its source takes the mistake back, nobody is bothered any more. When a person changes how the list is to be
+read or judged, it is judged anew.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,14 +146,16 @@ class Desk:
             result.retry_after_s = came.retry_after_s
             return result, None
         waiting = lists.held(self.state_dir, source.id)
+        size = came.bytes if isinstance(came, Fetched) else 0
+        if waiting is not None and (isinstance(came, NotModified) or came.sha256 == waiting.meta.sha256):
+            if waiting.meta.settings == settings_of(source):
+                return self._kept(Outcome.HELD, waiting.why, waiting.text, good, size), None
+            came = came if isinstance(came, Fetched) else self._waiting(source, waiting.meta)
         if isinstance(came, NotModified):
-            if waiting is not None:
-                return self._kept(Outcome.HELD, waiting.why, waiting.text, good), None
-            return self._kept(Outcome.UNCHANGED, Why.NONE, "", good), None
-        if waiting is not None and came.sha256 == waiting.meta.sha256:
-            return self._kept(Outcome.HELD, waiting.why, waiting.text, good, came.bytes), None
+            return self._kept(Outcome.UNCHANGED, Why.NONE, "", self._read_anew(source, good)), None
         if good is not None and came.sha256 == good.sha256:
-            if not self.dry_run:
+            good = self._read_anew(source, good)
+            if good is not None and not self.dry_run:
                 self._renew(source, came, good)
             return self._kept(Outcome.UNCHANGED, Why.NONE, "", good, came.bytes), None
         stays = "the last good copy" if good is None else f"the copy of {clock.shown(good.fetched_at)}"
@@ -161,7 +165,7 @@ class Desk:
             judgement = judge(source, figures, self._figures(source, good), stays)
         except ListError as error:
             judgement = unfit(str(error), error.why, good is not None, stays)
-        meta = self._meta(came, figures)
+        meta = self._meta(source, came, figures)
         if judgement.outcome is Outcome.TAKEN:
             entries = figures.entries if figures is not None else None
             return SourceResult(Outcome.TAKEN, text=judgement.text, entries=entries, bytes=came.bytes), Candidate(
@@ -170,6 +174,21 @@ class Desk:
         if judgement.outcome is Outcome.HELD:
             self.hold(source, Candidate(came.path, meta), judgement)
         return self._kept(judgement.outcome, judgement.why, judgement.text, good, came.bytes), None
+
+    def _waiting(self, source: Source, meta: lists.Meta) -> Fetched:
+        """What waits for a person, as if it came tonight."""
+        path = lists.held_path(self.state_dir, source.id)
+        return Fetched(path, meta.url, meta.bytes, meta.sha256, meta.etag, meta.last_modified)
+
+    def _read_anew(self, source: Source, good: lists.Meta | None) -> lists.Meta | None:
+        """The last good copy in figures of how it is to be read now; a person may have changed that."""
+        if good is None or good.settings == settings_of(source):
+            return good
+        renewed = dataclasses.replace(good, figures=self._figures(source, good), settings=settings_of(source))
+        copy = lists.locate(source, self.blocklists, self.state_dir)
+        if self.dry_run or copy is None:
+            return renewed
+        return lists.take(self.state_dir, source.id, copy.path, renewed)
 
     def _renew(self, source: Source, came: Fetched, good: lists.Meta) -> None:
         """The same bytes again: the source took back what waited, and the server may call them otherwise now."""
@@ -191,19 +210,19 @@ class Desk:
         A copy that a bad disk cut short is no measure: what is written of it, and the table made of it, count as well.
         """
         noted = good or lists.noted(self.state_dir, source.id)
-        if noted is not None and noted.figures is not None:
+        if noted is not None and noted.figures is not None and noted.settings == settings_of(source):
             return noted.figures
         try:
             copy = lists.locate(source, self.blocklists, self.state_dir)
             figures = None if copy is None else look(source, copy.path, self.suffixes())
-        except ListError:
-            return None  # what is there is no list: any good one is better
-        in_force = build.sources_in_force(self.state_dir).get(source.id)
+        except ListError:  # not what it is to be now: a category that was renamed is measured by what it was
+            return None if noted is None else noted.figures
+        in_force = None if good is not None else build.sources_in_force(self.state_dir).get(source.id)
         if figures is not None and in_force is not None and in_force.entries > figures.entries:
             return dataclasses.replace(figures, entries=in_force.entries, declared=None)
         return figures
 
-    def _meta(self, came: Fetched, figures: Figures | None) -> lists.Meta:
+    def _meta(self, source: Source, came: Fetched, figures: Figures | None) -> lists.Meta:
         now = int(self.now())
         return lists.Meta(
             url=came.url,
@@ -214,6 +233,7 @@ class Desk:
             bytes=came.bytes,
             sha256=came.sha256,
             figures=figures,
+            settings=settings_of(source),
         )
 
     @staticmethod
@@ -221,3 +241,9 @@ class Desk:
         """A result that leaves the last good copy in use."""
         entries = good.figures.entries if good is not None and good.figures is not None else None
         return SourceResult(outcome, why, text, entries, size)
+
+
+def settings_of(source: Source) -> str:
+    """What of sources.yaml says how a list is read and judged."""
+    read = [source.format, source.member, source.covers, source.tld_list]
+    return json.dumps([*read, source.min_entries, source.max_shrink, source.max_grow], separators=(",", ":"))

@@ -8,6 +8,7 @@ from filterd.store import lists
 from filterd.update.fetch import TRIES
 from filterd.update.run import NEGATIVE, WELL
 from tests.update.boxes import FIRST, Box, body, source
+from tests.update.test_publish import archive
 from tests.update.webserver import WebServer, html, rate_limited, status
 
 
@@ -78,3 +79,68 @@ class TestHolding:
         box.night()
         assert [request.path for request in web.requests] == ["/all.tar.gz"] * TRIES
         assert {box.outcome(f"part-{at}") for at in range(5)} == {("failed", "status")}
+
+
+class TestAnotherConfiguration:
+    """What a person changes in sources.yaml counts from the next night on, for what waits too."""
+
+    def test_what_waits_is_judged_anew_by_wider_bounds(self, tmp_path: Path, web: WebServer):
+        box = Box(tmp_path, web, source("games-list", "/games.txt", ", max_grow: 25%"))
+        box.night()
+        web.files["/games.txt"] = body(400)
+        box.night()
+        assert box.outcome("games-list") == ("held", "grew")
+        change(box, "max_grow: 25%", "max_grow: 400%")
+        web.requests.clear()
+        assert box.night().exit_code == WELL
+        assert web.requests[0].headers["if-none-match"]  # it is here already
+        assert box.outcome("games-list") == ("taken", "")
+        assert box.blocks("site-399.example")
+        assert lists.held(box.state, "games-list") is None
+
+    def test_but_not_by_others_that_it_is_out_of_as_well(self, tmp_path: Path, web: WebServer):
+        box = Box(tmp_path, web, source("games-list", "/games.txt", ", max_grow: 25%"))
+        box.night()
+        web.files["/games.txt"] = body(400)
+        box.night()
+        since = lists.held(box.state, "games-list").since
+        change(box, "max_grow: 25%", "max_grow: 30%")
+        for _ in range(2):
+            box.night()
+            assert box.outcome("games-list") == ("held", "grew")
+        waiting = lists.held(box.state, "games-list")
+        assert waiting.since == since
+        assert "30 %" in waiting.text
+
+    def test_a_category_that_was_renamed_is_found_by_its_new_name(self, tmp_path: Path, web: WebServer):
+        web.files["/all.tar.gz"] = archive({"games": body(60)})
+        box = Box(tmp_path, web, source("games-part", "/all.tar.gz", ", member: lists/games"))
+        box.night()
+        web.files["/all.tar.gz"] = archive({"games-new": body(61)})
+        box.night()
+        assert box.outcome("games-part") == ("held", "member")
+        change(box, "lists/games", "lists/games-new")
+        assert box.night().exit_code == WELL
+        assert box.outcome("games-part") == ("taken", "")
+        assert box.blocks("site-60.example")
+
+    def test_another_category_of_the_archive_is_measured_by_itself(self, tmp_path: Path, web: WebServer):
+        web.files["/all.tar.gz"] = archive({"games": body(60), "chat": body(400, 500)})
+        box = Box(tmp_path, web, source("a-part", "/all.tar.gz", ", member: lists/games"))
+        box.night()
+        change(box, "lists/games", "lists/chat")
+        found = box.night()
+        assert box.outcome("a-part") == ("unchanged", "")
+        assert found.status["sources"]["a-part"]["entries"] == 400
+        assert box.blocks("site-899.example")
+        web.files["/all.tar.gz"] = archive({"games": body(60), "chat": body(410, 500)})
+        assert box.night().exit_code == WELL
+        assert box.outcome("a-part") == ("taken", "")
+
+
+def change(box: Box, old: str, new: str) -> None:
+    """Edit sources.yaml."""
+    path = box.config / "blocklists/sources.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
