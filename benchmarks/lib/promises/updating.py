@@ -93,7 +93,8 @@ def _full(server: Server, school: School, updates: Updates, every: int) -> Line:
                 faults += filter(None, [school.fault()])
         taken_s = _night_after(server, school, updates)
     done = f"no space at each of {len(steps[::every])} steps of an update that write (openat, write, fsync, mkdir, "
-    done += f"link, rename), once and from there on: {tries} updates, {failed} of them ended with an error; {RATE} questions/s"
+    done += f"link, rename), once and from there on: {tries} updates, {failed} of them ended with an error; "
+    done += f"{RATE} questions/s"
     figure = f"{_shown(seen, faults)}; the next update in force {taken_s:.2f} s after its end"
     return Line("update, disk full", done, figure, TARGET, seen.is_spotless and not faults)
 
