@@ -67,7 +67,7 @@ def run(size: Size) -> Iterator[Line]:
     done = (
         f"{count} times: kill -9 of server, workers and update at a random point of it, {found.cut:,} files written in "
     )
-    done += f"the round cut at a random length (the newest table on disk a damaged one in "
+    done += "the round cut at a random length (the newest table on disk a damaged one in "
     done += f"{found.tables} rounds, a new policy on its way in "
     done += f"{found.policies}), a start"
     figure = f"{len(found.starts_s) - slow} of {len(found.starts_s)} starts answered in time, the slowest after "
