@@ -5,6 +5,7 @@ Exit codes: 0 well, 1 the log was altered or cut, 2 bad input.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from collections import deque
@@ -15,8 +16,9 @@ import click
 
 from filterd.cli.options import config_option, state_option
 from filterd.cli.state import must_be_readable, state_directory
-from filterd.core.audit import Head, Line
+from filterd.core.audit import START, Head, Line
 from filterd.errors import ConfigError, Problem
+from filterd.store import accounts, overrides
 from filterd.store import audit as store
 
 MAX_SHOWN = 20
@@ -36,15 +38,22 @@ def _head(_: click.Context, __: click.Parameter, value: str | None) -> Head | No
 
 @audit.command()
 @click.option("--head", callback=_head, metavar="H", help="A head that was kept elsewhere: it must be in this log.")
+@click.option("--after", callback=_head, metavar="H", help="The head of the last line that was removed on purpose.")
 @config_option
 @state_option
 @click.pass_context
-def verify(context: click.Context, head: Head | None, config_dir: Path, state_dir: Path | None) -> None:
+def verify(
+    context: click.Context, head: Head | None, after: Head | None, config_dir: Path, state_dir: Path | None
+) -> None:
     """Look at every line of the log. Exit code 1 if one was altered, moved or removed.
 
-    That the end was cut off, or all of it written anew, shows only against a head that was kept elsewhere.
+    That the end was cut off, or all of it written anew, shows only against a head that was kept elsewhere; the heads
+    that overrides and accounts carry are looked at as far as they can be read.
     """
-    report = store.verify(_folder(config_dir, state_dir), head)
+    folder = _folder(config_dir, state_dir)
+    start = after or START
+    known = [(where, kept) for where, kept in _known(folder.parent) if kept.sequence >= start.sequence]
+    report = store.verify(folder, head, known, start)
     for sentence in report.torn[:MAX_SHOWN]:
         click.echo(f"passed over: {sentence}")
     for sentence in report.problems[:MAX_SHOWN]:
@@ -99,6 +108,18 @@ def _folder(config_dir: Path, state_dir: Path | None) -> Path:
     must_be_readable(state)
     must_be_readable(folder)
     return folder
+
+
+def _known(state: Path) -> list[tuple[str, Head]]:
+    """The heads that the files beside the log carry; one that is damaged, or closed to this user, carries none."""
+    found: list[tuple[str, Head]] = []
+    with contextlib.suppress(OSError, ValueError):
+        in_force = overrides.load(state)
+        found.append((overrides.path(state).name, Head(in_force.sequence, in_force.chain)))
+    with contextlib.suppress(OSError, ValueError):
+        known = accounts.load(state)
+        found.append((accounts.path(state).name, Head(known.sequence, known.chain)))
+    return [(where, head) for where, head in found if head.hash]
 
 
 def _wanted(line: Line, who: str | None, place: str | None) -> bool:

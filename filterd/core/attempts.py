@@ -1,8 +1,8 @@
 """How often somebody may try a password: by account and by address, in bounded memory.
 
-Each try takes one from a bucket of its account at its address, one of its address and one of its account; a bucket
-fills again with time. Whoever came in from an address before does not need the account's own bucket: so nobody locks
-a teacher out of her own telephone by guessing from elsewhere. One process has one `Attempts`; `now` is monotonic.
+Each try takes one from a bucket of its account at its address, one of its address, one of its account and one of all; a
+bucket fills again with time. Whoever came in from an address before does not need the last two: so nobody locks a
+teacher out of her own telephone by guessing from elsewhere. One process has one `Attempts`; `now` is monotonic.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Rate(NamedTuple):
 PAIR: Final = Rate(5, 60)
 ADDRESS: Final = Rate(20, 60)  # a staff room behind one address logs in in the morning
 ACCOUNT: Final = Rate(20, 600)
+ALL: Final = Rate(120, 60)  # each is a line of the audit log, and a disk is not to be filled with them
 
 
 class Attempts:
@@ -41,9 +42,9 @@ class Attempts:
     def wait_s(self, account: str, address: str, now: float) -> float:
         """0.0: a try is taken, and may be made; else the seconds until one may, and nothing is taken."""
         place = _place(address)
-        wanted = {(account, place): PAIR, ("", place): ADDRESS}
+        wanted = {(account or "-", place): PAIR, ("", place): ADDRESS}
         if (account, place) not in self._known:
-            wanted[account, ""] = ACCOUNT
+            wanted |= {(account or "-", ""): ACCOUNT, ("", ""): ALL}
         longest = max(self._wait(key, rate, now) for key, rate in wanted.items())
         if longest > 0:
             return longest

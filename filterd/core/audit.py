@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -124,15 +124,23 @@ class Report:
 
 @dataclass(slots=True)
 class Checker:
-    """Follows a chain over the files of a log in their order; one look is one object."""
+    """Follows a chain over the files of a log in their order; one look is one object.
 
-    wanted: Head | None = None
+    `wanted`: heads that were kept, each with the words for where; `head`: that of the line before the first one.
+    """
+
+    wanted: Sequence[tuple[str, Head]] = ()
     head: Head = START
     lines: int = 0
-    seen: bool = False
-    highest: int = 0
+    seen: set[Head] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
+    highest: int = field(init=False)
+    removed: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.highest = self.removed = self.head.sequence
+        self.seen |= {self.head, START}  # nothing has to be there for these
 
     def file(self, name: str, pieces: Iterable[bytes]) -> None:
         """Take the lines of a file, without their newlines."""
@@ -160,24 +168,24 @@ class Checker:
             self.problems.append(
                 f"{where}: line {found.sequence} does not follow the line before: that one was changed"
             )
-        if self.wanted is not None and found.sequence == self.wanted.sequence:
-            self.seen = self.seen or found.hash == self.wanted.hash
+        if any(found.head == wanted for _, wanted in self.wanted):
+            self.seen.add(found.head)
         self.highest = max(self.highest, found.sequence)
         self.head = found.head
         self.lines += 1
 
     def report(self) -> Report:
-        """What was found, the kept head included."""
+        """What was found, the kept heads included."""
         problems = list(self.problems)
-        wanted = self.wanted
-        if wanted is not None and not self.seen and wanted != START:
+        for where, wanted in self.wanted:
             if wanted.sequence > self.highest:
                 problems.append(
-                    f"the end is missing: the log had {wanted.sequence} lines when the head was kept, "
-                    f"and has {self.highest} now"
+                    f"the end is missing: {where} knows {wanted.sequence} lines, and the log has {self.highest}"
                 )
-            else:
-                problems.append(f"line {wanted.sequence} is not the one whose head was kept: the log was written anew")
+            elif wanted not in self.seen and wanted.sequence < self.removed:
+                problems.append(f"line {wanted.sequence}, which {where} knows, is one of those that were removed")
+            elif wanted not in self.seen:
+                problems.append(f"line {wanted.sequence} is not the one that {where} knows: the log was written anew")
         return Report(self.head, self.lines, tuple(problems), tuple(self.torn))
 
 

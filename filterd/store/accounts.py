@@ -88,10 +88,8 @@ def log_in(
     An account with a one-time password comes with `must_change`, and may do nothing but `choose_password`. Raises
     Refused: "attempts" before anything is looked at, "login" without saying what was wrong; OSError, ValueError.
     """
-    ident = ident[:40]
-    wait = attempts.wait_s(ident, address, monotonic)
-    if wait > 0:
-        raise Refused("attempts", "too many attempts", f"try again in {int(wait) + 1} s")
+    ident = ident.strip().lower()[:40]
+    _take(attempts, ident, address, monotonic)
     accounts = load(state_dir)
     record = accounts.find(ident)
     held = record is not None and record.revoked_at is None
@@ -107,11 +105,18 @@ def log_in(
     return accounts.public(record)
 
 
-def choose_password(state_dir: Path, ident: str, old: str, new: str, address: str, now: int) -> Accounts:
-    """Put an account's own password in the place of the one it has. Raises Refused: "login", "weak"; OSError."""
+def choose_password(
+    state_dir: Path, ident: str, old: str, new: str, address: str, attempts: Attempts, now: int, monotonic: float
+) -> Accounts:
+    """Put an account's own password in the place of the one it has.
+
+    Raises Refused: "attempts", "login" for a wrong old password, also in the audit log, "weak"; OSError, ValueError.
+    """
+    _take(attempts, ident, address, monotonic)
     record = core.must_find(load(state_dir), ident)
     over = record.one_time_until is not None and now >= record.one_time_until
     if not passwords.fits(record.password, old) or over:
+        audit.append(audit.folder(state_dir), {"kind": FAILED, "account": ident, "from": address}, now)
         raise Refused("login", "the old password is wrong")
     passwords.must_do(new, record.id, record.name)
     if old == new:
@@ -125,6 +130,12 @@ def choose_password(state_dir: Path, ident: str, old: str, new: str, address: st
 
     entry = {"what": "password", "account": ident, "by": ident, "from": address}
     return update(state_dir, change, [entry], now)
+
+
+def _take(attempts: Attempts, ident: str, address: str, monotonic: float) -> None:
+    wait = attempts.wait_s(ident, address, monotonic)
+    if wait > 0:
+        raise Refused("attempts", "too many attempts", f"try again in {int(wait) + 1} s")
 
 
 def _save(state_dir: Path, accounts: Accounts) -> None:

@@ -12,7 +12,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ from filterd.store import atomic, files
 MODE: Final = 0o640
 ROTATE_BYTES: Final = 4 << 20
 MAX_BYTES: Final = 64 << 20  # of a file that can be looked at; ours end near ROTATE_BYTES
+Kept = Sequence[tuple[str, Head]]
+"""Heads that were kept, each with the words for where."""
 _TAIL = 4 * MAX_LINE
 _BEGIN = re.compile(rb'\{"sequence":(\d{1,15}),')
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -85,11 +87,16 @@ def read(folder: Path, after: int = 0) -> Iterator[Line]:
                     yield found
 
 
-def verify(folder: Path, head: Head | None = None) -> Report:
-    """Look at every line there is, and at a head that was kept elsewhere. Raises OSError."""
+def verify(folder: Path, head: Head | None = None, known: Kept = (), after: Head = START) -> Report:
+    """Look at every line there is, and at heads that were kept. Raises OSError.
+
+    `head` was kept elsewhere, `known` beside the log, each with the words for where. `after`: the head of the last
+    line that somebody removed on purpose.
+    """
+    wanted = [*known, *([("the head that was kept", head)] if head else [])]
     while True:
         before = _names(folder)
-        report = _verified(folder, head)
+        report = _verified(folder, Checker(wanted, after))
         if _names(folder) == before:  # else a writer rotated meanwhile
             return report
 
@@ -103,8 +110,7 @@ def log_files(folder: Path) -> list[Path]:
     return [file for _, file in sorted(found)] + ([current] if os.path.lexists(current) else [])
 
 
-def _verified(folder: Path, head: Head | None) -> Report:
-    checker = Checker(head)
+def _verified(folder: Path, checker: Checker) -> Report:
     for file in log_files(folder):
         try:
             checker.file(file.name, files.read(file, MAX_BYTES).split(b"\n"))

@@ -11,7 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from filterd.cli.main import main
+from filterd.core.accounts import Accounts
 from filterd.core.audit import START
+from filterd.core.overrides import Override, Overrides
+from filterd.store import accounts, overrides
 from filterd.store import audit as store
 from tests import configs
 
@@ -88,9 +91,36 @@ def test_a_cut_log_is_seen_against_the_head_that_was_kept(config: Path, folder: 
     head = run(config, "head").stdout.strip()
     store.path(folder).write_bytes(b"".join(lines(folder)[:2]))
     assert "ok: 2 lines" in run(config, "verify").stdout
-    assert "had 4 lines when the head was kept, and has 2 now" in run(config, "verify", "--head", head, code=1).stderr
+    assert (
+        "the head that was kept knows 4 lines, and the log has 2"
+        in run(config, "verify", "--head", head, code=1).stderr
+    )
     store.path(folder).unlink()
-    assert "and has 0 now" in run(config, "verify", "--head", head, code=1).stderr
+    assert "knows 4 lines, and the log has 0" in run(config, "verify", "--head", head, code=1).stderr
+
+
+def test_a_cut_log_is_seen_against_the_files_beside_it(config: Path, folder: Path) -> None:
+    state = folder.parent
+    accounts.update(state, lambda old: old, [{"what": "add", "account": "b"}], NOW)
+    assert run(config, "verify").stdout.startswith("ok: ")
+    store.path(folder).write_bytes(b"".join(lines(folder)[:4]))
+    said = run(config, "verify", code=1).stderr
+    assert re.search(r"the end is missing: accounts.json knows \d lines, and the log has 4", said)
+    overrides.update(state, lambda _: Overrides((Override("7-3", NOW + 9),)), {}, NOW)
+    store.path(folder).write_bytes(b"".join(lines(folder)[:4]))
+    assert "the end is missing: overrides.json knows" in run(config, "verify", code=1).stderr
+
+
+def test_a_log_whose_beginning_was_put_elsewhere_is_whole_after_its_head(config: Path, folder: Path) -> None:
+    first = next(store.read(folder)).head
+    store.path(folder).write_bytes(b"".join(lines(folder)[1:]))
+    assert "it is line 2 of the log where 1 was expected" in run(config, "verify", code=1).stderr
+    assert "ok: 3 lines" in run(config, "verify", "--after", str(first)).stdout
+    last = store.head(folder)
+    accounts.path(folder.parent).parent.mkdir()
+    accounts.path(folder.parent).write_text(json.dumps(Accounts(sequence=1, chain=first.hash).to_json()))
+    store.path(folder).unlink()
+    assert "ok: 0 lines" in run(config, "verify", "--after", str(last)).stdout
 
 
 def test_half_a_line_is_said_and_no_fault(config: Path, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from filterd.cli.state import must_be_readable, state_directory
+from filterd.cli.state import must_be_readable, started_by, state_directory
 from tests import configs
 
 
@@ -108,3 +109,27 @@ def test_what_somebody_else_may_read_is_not_taken_for_empty(tmp_path: Path) -> N
             folder.chmod(folder.stat().st_mode | 0o055)
     done = subprocess.run([sys.executable, "-c", command, str(closed)], capture_output=True, text=True, timeout=60)
     assert "PermissionError" in done.stderr
+
+
+OF_A_FOLDER = AS_OWNER.replace("sys.argv[1]))", "sys.argv[1]), 'accounts')")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("made", ["state/lists", "state/accounts"])
+def test_root_becomes_the_owner_of_the_folder_that_is_written(tmp_path: Path, made: str) -> None:
+    (tmp_path / "state").mkdir()
+    owned(tmp_path / made)
+    command = [sys.executable, "-c", OF_A_FOLDER, str(tmp_path / "state")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    uid = SERVICE if made == "state/accounts" else 0
+    assert done.stdout.startswith(f"({uid}, {uid}, {uid})")
+
+
+def test_whoever_starts_a_command_is_named_as_the_system_knows_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    user = started_by()
+    assert user == pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setenv("SUDO_USER", "lan")
+    assert started_by() == ("lan (sudo)" if os.getuid() == 0 else user)
+    monkeypatch.setenv("SUDO_USER", "a\nb")
+    assert started_by() == user

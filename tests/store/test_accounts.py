@@ -92,7 +92,7 @@ def test_nothing_secret_reaches_the_audit_log(tmp_path: Path) -> None:
     log_in(tmp_path, OWN)
     rule(tmp_path, "wrong guess")
     rule(tmp_path, "x", ident="typed-my-passw0rd")
-    accounts.choose_password(tmp_path, "an", OWN, "mưa trên mái tôn", HOME, NOW)
+    accounts.choose_password(tmp_path, "an", OWN, "mưa trên mái tôn", HOME, Attempts(), NOW, 0.0)
     text = audit.path(audit.folder(tmp_path)).read_text(encoding="utf-8")
     for secret in (OWN, "wrong guess", "typed-my-passw0rd", "mưa", "argon2", *HASHES.values()):
         assert secret not in text
@@ -141,7 +141,7 @@ def test_too_many_attempts_are_refused_before_anything_is_looked_at(tmp_path: Pa
 def test_a_one_time_password_comes_in_once_it_is_changed(tmp_path: Path) -> None:
     add(tmp_path, record(password=HASHES[ONE_TIME], one_time_until=NOW + 100))
     assert log_in(tmp_path, ONE_TIME).must_change  # type: ignore[attr-defined]
-    accounts.choose_password(tmp_path, "an", ONE_TIME, OWN, HOME, NOW)
+    accounts.choose_password(tmp_path, "an", ONE_TIME, OWN, HOME, Attempts(), NOW, 0.0)
     assert not log_in(tmp_path, OWN).must_change  # type: ignore[attr-defined]
     assert rule(tmp_path, ONE_TIME) == "login"
 
@@ -150,7 +150,7 @@ def test_a_one_time_password_that_nobody_used_ends(tmp_path: Path) -> None:
     add(tmp_path, record(password=HASHES[ONE_TIME], one_time_until=NOW + 100))
     assert rule(tmp_path, ONE_TIME, now=NOW + 100) == "login"
     with pytest.raises(Refused, match="old password"):
-        accounts.choose_password(tmp_path, "an", ONE_TIME, OWN, HOME, NOW + 100)
+        accounts.choose_password(tmp_path, "an", ONE_TIME, OWN, HOME, Attempts(), NOW + 100, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,26 @@ def test_a_one_time_password_that_nobody_used_ends(tmp_path: Path) -> None:
 def test_a_password_that_may_not_be_chosen(tmp_path: Path, old: str, new: str, said: str) -> None:
     before = add(tmp_path, record(name="An"))
     with pytest.raises(Refused) as caught:
-        accounts.choose_password(tmp_path, "an", old, new, HOME, NOW)
+        accounts.choose_password(tmp_path, "an", old, new, HOME, Attempts(), NOW, 0.0)
     assert caught.value.rule == said
     assert accounts.load(tmp_path) == before
+
+
+def test_the_old_password_is_not_guessed_either(tmp_path: Path) -> None:
+    add(tmp_path)
+    attempts, said = Attempts(), []
+    for _ in range(8):
+        with pytest.raises(Refused) as caught:
+            accounts.choose_password(tmp_path, "an", "wrong", "mưa trên mái tôn", HOME, attempts, NOW, 0.0)
+        said.append(caught.value.rule)
+    assert said == ["login"] * 5 + ["attempts"] * 3
+    assert [entry["kind"] for entry in entries(tmp_path)[1:]] == ["log-in-failed"] * 5
+
+
+@pytest.mark.parametrize("ident", ["An", " an ", "AN"])
+def test_how_an_id_is_typed_on_a_telephone_does_not_matter(tmp_path: Path, ident: str) -> None:
+    add(tmp_path)
+    assert log_in(tmp_path, OWN, ident).id == "an"  # type: ignore[attr-defined]
 
 
 def test_nobody_comes_in_without_a_line_in_the_log(tmp_path: Path) -> None:
