@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from filterd.core.access import Account, Action, may
 from filterd.core.commands import LONGEST_S, Clear, Close, Extend, Open, Role, SetProfile
 from filterd.core.decide import decide
 from filterd.core.overrides import MAX_OF_PLACE, Override, Overrides, apply, length
@@ -308,6 +309,8 @@ def test_time_spans_read_well(seconds, words):
 # -- any sequence of commands -----------------------------------------------------------------------------------------
 
 SCOPES = {"lan": ("3a",), "minh": ("7-3", "9b")}
+PLACES = [place.id for place in schools.POLICY.places]
+TEACHERS = {name: Account(name, name, Role.TEACHER, classes) for name, classes in SCOPES.items()}
 moments = st.integers(-MIN, LONGEST_S[Role.TEACHER] + 10 * MIN)
 spoken = st.builds(
     lambda services, names: Rules(services=tuple(services), names=tuple(names)),
@@ -315,38 +318,42 @@ spoken = st.builds(
     st.lists(st.sampled_from(["bad.example", "=bad.example", "www.bad.example", "games.example", "a.vn"]), max_size=3),
 )
 kinds = st.sampled_from([SetProfile, Open, Close, Extend, Clear])
+targets = st.lists(st.sampled_from(PLACES), min_size=1, max_size=2, unique=True).map(tuple)
 steps = st.tuples(
-    st.sampled_from(list(SCOPES)), kinds, moments, st.sampled_from([p.id for p in schools.POLICY.profiles]), spoken,
-    st.integers(0, 2 * 3600),
+    st.sampled_from(list(SCOPES)), targets, kinds, moments, st.sampled_from([p.id for p in schools.POLICY.profiles]),
+    spoken, st.integers(0, 2 * 3600),
 )  # fmt: skip
 
 
-def command_of(teacher, kind, until, profile, rules):
+def command_of(teacher, places, kind, until, profile, rules):
     fields = {"until": until, "profile": profile, "rules": rules}
     given = {name: value for name, value in fields.items() if name in kind.__dataclass_fields__}
-    return kind(**who(places=SCOPES[teacher], by=teacher), **given)
+    return kind(**who(places=places, by=teacher), **given)
 
 
 @given(st.lists(steps, max_size=12))
 @settings(max_examples=150, deadline=None)
 def test_whatever_teachers_do_the_floor_stays_and_everything_is_theirs_and_ends(sequence):
     state, now = EMPTY, AT
-    for teacher, kind, lasting, profile, rules, later in sequence:
+    for teacher, places, kind, lasting, profile, rules, later in sequence:
         now += later
         before = state
         try:
-            applied = apply(state, command_of(teacher, kind, now + lasting, profile, rules), now, SERVICES)
+            for place in places:
+                may(TEACHERS[teacher], Action.CHANGE, place, now, lambda _: ())
+            applied = apply(state, command_of(teacher, places, kind, now + lasting, profile, rules), now, SERVICES)
         except Refused:
             continue
         state = applied.state
-        for place in ("3a", "7-3", "9b", "staff-room"):
-            if place not in SCOPES[teacher]:
+        for place in PLACES:
+            if place not in SCOPES[teacher] or place not in places:
                 assert state.of(place, now) == before.of(place, now)
         for override in state.items:
             assert override.since <= now < override.until <= override.since + LONGEST_S[Role.TEACHER]
             assert not override.is_empty
             assert not Overrides((override,)).of(override.place, override.until)
             assert Overrides((override,)).of(override.place, override.until - 1)
+        assert not state.of("staff-room", now)
         assert len(state.items) <= 3 * MAX_OF_PLACE
     found = schools.snapshot(overrides=state.items, now=now)
     for place in ("3a", "7-3", "9b"):
