@@ -1,10 +1,12 @@
 """Accounts from a CSV file, as a school office exports its staff: bytes in, rows out, or every bad line at once.
 
-    id,name,role,classes,profiles        (or mã, họ tên, vai trò, lớp, chế độ; in any order, the last two may lack)
+    id,name,role,classes,profiles        (or mã, họ tên, vai trò, lớp, chế độ; in any order)
     an,Nguyễn Thị An,teacher,7-1 7-2,
 
-Columns are parted by comma, semicolon or tab; a cell with several classes parts them by spaces, or by any of these.
-`cli.account` reads the file and writes the accounts. It is a list of staff: nobody else has an account.
+Name and role are required. Without an id it is made of the name as `timetable_csv` makes that of a lesson's teacher, so
+that the two files mean the same people. Columns are parted by comma, semicolon or tab; a cell with several classes
+parts them by spaces, or by any of these. `cli.account` reads the file and writes the accounts. It is a list of staff:
+nobody else has an account.
 """
 
 from __future__ import annotations
@@ -17,29 +19,31 @@ from typing import Final, NamedTuple
 
 from filterd.config import units
 from filterd.config.problems import suggest
+from filterd.config.timetable_csv import plain
 from filterd.core.commands import Role
 from filterd.errors import ConfigError, Problem
 
 MAX_BYTES: Final = 1 << 20
 MAX_ROWS: Final = 2000
 MAX_NAME: Final = 100
-COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
-    "id": ("id", "mã", "tài khoản"),
-    "name": ("name", "họ tên", "họ và tên", "tên"),
-    "role": ("role", "vai trò"),
-    "classes": ("classes", "class", "lớp"),
-    "profiles": ("profiles", "profile", "chế độ"),
+COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {  # as `plain` leaves them
+    "id": ("id", "ma", "tai khoan"),
+    "name": ("name", "ho ten", "ho va ten", "ten"),
+    "role": ("role", "vai tro"),
+    "classes": ("classes", "class", "lop"),
+    "profiles": ("profiles", "profile", "che do"),
 }
 ROLES: Final[Mapping[str, Role]] = {
     **{role.value: role for role in Role},
-    "giáo viên": Role.TEACHER,
-    "kỹ thuật": Role.TECHNICIAN,
-    "hiệu trưởng": Role.HEAD,
-    "bảo vệ trẻ em": Role.SAFEGUARDING,
-    "phòng giáo dục": Role.DISTRICT,
+    "giao vien": Role.TEACHER,
+    "ky thuat": Role.TECHNICIAN,
+    "hieu truong": Role.HEAD,
+    "bao ve tre em": Role.SAFEGUARDING,
+    "phong giao duc": Role.DISTRICT,
 }
-_REQUIRED: Final = ("id", "name", "role")
+_REQUIRED: Final = ("name", "role")
 _GAP: Final = re.compile(r"[\s,;|]+")
+_NOT_OF_AN_ID: Final = re.compile(r"[^a-z0-9]+")
 
 
 class Row(NamedTuple):
@@ -112,7 +116,7 @@ def _columns(heading: list[str]) -> list[str]:
     known = {word: column for column, words in COLUMNS.items() for word in words}
     found = []
     for cell in heading:
-        column = known.get(cell.lower())
+        column = known.get(plain(cell))
         if column is None and cell:
             raise ValueError(f"{units.shown(cell)} is no column; {suggest(cell, COLUMNS)}")
         if column is not None and column in found:
@@ -126,7 +130,8 @@ def _columns(heading: list[str]) -> list[str]:
 
 def row(cells: Mapping[str, str], where: str, classes: Mapping[str, str], profiles: Mapping[str, str]) -> Row:
     """One account of texts by column, as `parse`. Raises ConfigError with every mistake, at `where`."""
-    ident, name, role_word = (cells.get(column, "") for column in _REQUIRED)
+    name, role_word = (cells.get(column, "") for column in _REQUIRED)
+    ident = cells.get("id") or _NOT_OF_AN_ID.sub("-", plain(name)).strip("-")
     problems: list[Problem] = []
 
     def wrong(column: str, what: str) -> None:
@@ -138,7 +143,7 @@ def row(cells: Mapping[str, str], where: str, classes: Mapping[str, str], profil
         wrong("id", str(error))
     if not name or len(name) > MAX_NAME or not name.isprintable():
         wrong("name", f"{units.shown(name)} is not a name of 1 to {MAX_NAME} characters on one line")
-    role = ROLES.get(role_word.lower())
+    role = ROLES.get(plain(role_word))
     if role is None:
         wrong("role", f"{units.shown(role_word)} is not a role; {suggest(role_word, ROLES)}")
     found: dict[str, tuple[str, ...]] = {}
@@ -161,7 +166,7 @@ def known_id(word: str, known: Mapping[str, str], where: str) -> str:
     """The id that was meant by an id or by the one name people say. Raises ConfigError, suggesting the nearest."""
     if word.lower() in known:
         return word.lower()
-    meant = [ident for ident, name in known.items() if name.lower() == word.lower()]
+    meant = [ident for ident, name in known.items() if plain(name) == plain(word)]
     if len(meant) == 1:
         return meant[0]
     if meant:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterd.config import accounts_csv
+from filterd.config import accounts_csv, timetable_csv
 from filterd.config.accounts_csv import Row, parse
 from filterd.core.commands import Role
 from filterd.errors import ConfigError
@@ -44,6 +44,27 @@ def test_a_file_as_offices_save_it(text: str) -> None:
 @pytest.mark.parametrize(("word", "role"), list(accounts_csv.ROLES.items()))
 def test_every_role_in_both_languages(word: str, role: Role) -> None:
     assert rows(f"id,name,role\na,A,{word.upper()}\n") == (Row("a", "A", role, (), ()),)
+
+
+@pytest.mark.parametrize(
+    ("name", "ident"),
+    [("Nguyễn Thị Hà", "nguyen-thi-ha"), ("Đỗ  Văn Đức", "do-van-duc"), ("Y'Bhiu Niê", "y-bhiu-nie")],
+)
+def test_without_an_id_it_is_that_of_the_timetable(name: str, ident: str) -> None:
+    assert rows(f"họ tên,vai trò\n{name},giáo viên\n") == (Row(ident, name, Role.TEACHER, (), ()),)
+    assert timetable_csv._account(name) == ident
+
+
+def test_two_people_of_one_name_need_ids() -> None:
+    text = "id,name,role\n,Lê An,teacher\n,Lê Ân,teacher\nle-an-toan,Lê An,teacher\n"
+    assert problems(text) == ["staff.csv:3 id: 'le-an' is in line 2 already"]
+
+
+@pytest.mark.parametrize(
+    "heading", ["họ tên,vai trò,lớp", "HO TEN,VAI TRO,LOP", "ho\u0323 te\u0302n,vai tro\u0300,lớp"]
+)
+def test_accents_and_capitals_of_a_heading_do_not_matter(heading: str) -> None:
+    assert rows(f"{heading}\nAn,GIAO VIEN,7/1\n") == (Row("an", "An", Role.TEACHER, ("7-1",), ()),)
 
 
 def test_every_bad_line_is_named_at_once() -> None:
