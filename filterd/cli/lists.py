@@ -48,7 +48,7 @@ def build(context: click.Context, config_dir: Path, state_dir: Path | None) -> N
     try:
         built = builder.build(sources, config_dir / "blocklists", state, int(time.time()))
     except (ListError, TableError) as error:
-        click.echo(f"lists build: {error}", err=True)
+        click.echo(wrapped(f"lists build: {error}", ""), err=True)
         context.exit(1)
     _show_build(sources, built)
     if built.refused or built.generation is None:

@@ -43,6 +43,12 @@ def accept(context: click.Context, ids: tuple[str, ...], table: bool, config_dir
     missing = [name for name in ids if lists.held(state, name) is None]
     if missing:
         _refuse(context, f"nothing of {', '.join(missing)} waits to be accepted; nothing was changed")
+    pin = tables.pinned(state)
+    if ids and pin is not None:
+        text = f"a rollback pinned {pin.generation}: what is accepted would not come into force. Nothing was changed"
+        click.echo(wrapped(f"{text}; first end the rollback:", ""), err=True)
+        click.echo(f"  filterd lists accept --table{flags(config_dir, state_dir)}", err=True)
+        context.exit(1)
     try:
         if table and not _released(config_dir, state, flags(config_dir, state_dir)):
             return
@@ -86,7 +92,7 @@ def hold(name: str, reason: str, config_dir: Path, state_dir: Path | None) -> No
     lists.freeze(state, name, reason, time.time(), who)
     good = lists.good(state, name)
     kept = "no copy yet, so it blocks nothing" if good is None else f"the copy of {clock.shown(good.fetched_at)}"
-    click.echo(f"{name} is frozen: updates leave it alone. In use: {kept}.")
+    click.echo(wrapped(f"{name} is frozen: updates leave it alone. In use: {kept}.", ""))
     click.echo(f"To let it be renewed again:\n  filterd lists release {name}{flags(config_dir, state_dir)}")
 
 
@@ -102,6 +108,10 @@ def release(name: str, config_dir: Path, state_dir: Path | None) -> None:
     lists.thaw(state, name)
     if before is None:
         click.echo(f"{name} was not frozen: updates renew it.")
+        if lists.held(state, name) is not None:
+            click.echo("A copy of it is held, which is something else. Look at it, then take it:")
+            click.echo(f"  filterd lists diff --held {name}{flags(config_dir, state_dir)}")
+            click.echo(f"  filterd lists accept {name}{flags(config_dir, state_dir)}")
         return
     click.echo(wrapped(f"{name} was frozen {_since(before)}", ""))
     click.echo(f"The next update renews it; now:\n  filterd update --source {name}{flags(config_dir, state_dir)}")

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from filterd.cli import mistakes
 from filterd.cli.options import config_option, state_option
 from filterd.cli.state import must_be_readable, state_directory
 from filterd.cli.text import age, cut, flags, wrapped
@@ -86,7 +88,7 @@ def _row_of(source: Source, state_dir: Path, run: dict[str, Any], settings: Upda
     held, frozen = lists.held(state_dir, source.id), lists.frozen(state_dir, source.id)
     last = run.get("sources", {}).get(source.id)
     known = {name: text for name, text in last.items() if isinstance(text, str)} if isinstance(last, dict) else {}
-    changed = good.changed_at if good is not None else None
+    changed = good.changed_at if good is not None and good.changed_at >= clock.RELEASED else None  # else unknown
     return row | {
         "outcome": known.get("outcome") or memory.outcome,
         "why": known.get("why") or memory.why,
@@ -115,7 +117,8 @@ def _add_table(
         if name in in_table:
             source = in_table[name]
             row |= {"category": source.category, "entries": source.entries, "list_time": source.list_time}
-            row["age_s"] = now - (row.get("last_change") or source.list_time)
+            changed = row.get("last_change") or (source.list_time if row.get("outcome") == Outcome.LOCAL else None)
+            row["age_s"] = None if changed is None else now - changed
 
 
 def _show(found: dict[str, Any], flags: str) -> None:
@@ -124,7 +127,9 @@ def _show(found: dict[str, Any], flags: str) -> None:
     elif found["error"]:
         click.echo(f"Table {found['generation']} is DAMAGED:\n{wrapped(found['error'])}")
     else:
-        click.echo(f"Table {found['generation']}: {found['names']:,} names, built {age(found['age_s'])} ago")
+        knows = found["built_at"] >= clock.RELEASED
+        built = f"built {age(found['age_s'])} ago" if knows else "built when the clock was wrong"
+        click.echo(f"Table {found['generation']}: {found['names']:,} names, {built}")
     _show_run(found["last_run"])
     if found["pinned"] is not None:
         since = clock.shown(found["pinned"]["since"])
@@ -134,6 +139,16 @@ def _show(found: dict[str, Any], flags: str) -> None:
     click.echo(f"\n{head}")
     for row in found["sources"]:
         _show_row(row, flags)
+    _show_work(found["sources"])
+    mistakes.show(found["last_run"] or {}, flags)
+
+
+def _show_work(rows: list[dict[str, Any]]) -> None:
+    """Whether anything above needs a person: the first lines have left the screen by now."""
+    words = Counter(word for row in rows if (word := _word(row)).isupper())
+    bare = sum(row["entries"] is None for row in rows)
+    said = [f"{count} {word}" for word, count in words.items()] + ([f"{bare} without any copy"] if bare else [])
+    click.echo(f"\nOf {len(rows)} lists: {', '.join(said)}." if said else f"\nAll {len(rows)} lists are well.")
 
 
 def _show_run(run: dict[str, Any] | None) -> None:
@@ -188,6 +203,7 @@ def _notes(row: dict[str, Any], flags: str) -> list[str]:
         notes.append(f"frozen since {clock.shown(frozen['since'])}{who}: {frozen['reason'] or 'no reason given'}")
     if held := row.get("held"):
         notes.append(f"held since {clock.shown(held['since'])}: {held['text']}")
+        notes.append(f"filterd lists diff --held {row['id']}{flags}")
         notes.append(f"filterd lists accept {row['id']}{flags}")
     elif row.get("outcome") in (Outcome.REFUSED, Outcome.FAILED):
         often = f", {row['failures']} times now" if row["failures"] > 1 else ""

@@ -21,9 +21,10 @@ def state_directory(config_dir: Path, flag: Path | None) -> Path:
 
 
 def must_be_readable(state_dir: Path) -> None:
-    """Raises PermissionError where somebody else's directory would look like an empty one."""
-    if state_dir.exists() and not os.access(state_dir, os.R_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(state_dir))
+    """Raises PermissionError where somebody else's directories would look like empty ones."""
+    for path in (state_dir, state_dir / "lists", state_dir / "tables"):
+        if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def act_as_owner(state_dir: Path, folder: str | None = None) -> None:

@@ -6,14 +6,17 @@ under way is written over and over; elsewhere there are finished lines only.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from filterd.cli import mistakes
 from filterd.cli.text import WIDTH, cut, share, wrapped
 from filterd.core.updates import Outcome, Why
 from filterd.errors import TableError
@@ -24,8 +27,8 @@ from filterd.update.sources import SourceResult
 LOUD: Final = frozenset({Outcome.HELD, Outcome.REFUSED, Outcome.FAILED})
 _BAR: Final = 24
 _REDRAW_S: Final = 0.1
-_SHOWN_HITS: Final = 8
 _ERASE: Final = "\r\x1b[K"
+_UNREACHED: Final = frozenset({Why.NETWORK, Why.RESOLVE, Why.TIMEOUT})
 
 
 class Silent:
@@ -47,8 +50,10 @@ class Lines(Silent):
         self._offline = options.offline
         self._width = min(max(map(len, ids), default=0), 30)
         self._taken = "would take" if options.dry_run else "taken"
+        self.results: dict[str, SourceResult] = {}
 
     def settled(self, source: str, result: SourceResult) -> None:
+        self.results[source] = result  # once more for a list that the probe holds after all
         if self._offline and result.why is Why.NOT_DUE:
             return
         loud = result.outcome in LOUD
@@ -91,7 +96,7 @@ class Screen(Lines):
         self._draw(f"[{min(self._done + 1, self._all)}/{self._all}] {source:<{self._width}}  {bar}{size}")
 
     def settled(self, source: str, result: SourceResult) -> None:
-        self._done += 1
+        self._done = len({*self.results, source})
         self.clear()
         super().settled(source, result)
 
@@ -103,7 +108,8 @@ class Screen(Lines):
         click.echo(_ERASE, nl=False)
 
     def _draw(self, text: str) -> None:
-        click.echo(_ERASE + cut(text)[: WIDTH - 1], nl=False)
+        width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)  # a line that wraps cannot be written over
+        click.echo(_ERASE + cut(text)[: width - 1], nl=False)
 
 
 def perform(
@@ -120,14 +126,43 @@ def perform(
     before = tables.current(state_dir)
     try:
         result = run(config_dir, state_dir, options, watch)
-    finally:
-        if isinstance(watch, Screen):
-            watch.clear()
+    except KeyboardInterrupt:
+        _clear(watch)
+        now = tables.current(state_dir)
+        click.echo(f"\nInterrupted. {'There is no table' if now is None else f'Table {now} is in force'}; try again:")
+        click.echo(f"  filterd update{flags}")
+        raise
+    except BaseException:
+        _clear(watch)
+        raise
+    _clear(watch)
     click.echo("\n" + _in_force(state_dir, before, result.status, options.dry_run))
-    _show_probe(result.status)
+    _show_counts(state_dir, watch.results)
+    mistakes.show(result.status, flags)
     if not options.dry_run:
         _show_work(state_dir, result, flags)
     return result
+
+
+def _clear(watch: Lines) -> None:
+    if isinstance(watch, Screen):
+        watch.clear()
+
+
+def _show_counts(state_dir: Path, results: Mapping[str, SourceResult]) -> None:
+    """What a long run came to, if not all of it is well: its lines have left the screen."""
+    loud = [name for name, result in results.items() if result.outcome in LOUD]
+    if not loud:
+        return
+    counts = Counter(result.outcome for result in results.values())
+    said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+    click.echo(wrapped(f"{len(results)} {'lists' if len(results) > 1 else 'list'}: {said}.", ""))
+    bare = [name for name in loud if not lists.held_path(state_dir, name).with_name(lists.COPY).exists()]
+    if bare:
+        click.echo(wrapped(f"Without any copy, so they block nothing: {', '.join(bare)}.", ""))
+    if all(result.why in _UNREACHED for result in results.values()):
+        click.echo("None could be reached. Has this box a way to the Internet, are `upstreams` in")
+        click.echo("policies/school.yaml right? From a stick: filterd update --from DIR")
 
 
 def _in_force(state_dir: Path, before: str | None, status: Mapping[str, Any], dry_run: bool) -> str:
@@ -152,20 +187,6 @@ def _described(state_dir: Path, generation: str) -> str:
     except TableError as error:
         return wrapped(f"Table {generation} is DAMAGED: {error}", "")
     return f"Table {generation} is in force:\n  {table.names:,} names from {len(table.sources)} lists."
-
-
-def _show_probe(status: Mapping[str, Any]) -> None:
-    """What the table does wrong and did before this run, or what nobody can be held for: a reason to look."""
-    hits = status.get("probe", [])
-    if not hits:
-        return
-    click.echo()
-    click.secho("MISTAKES IN FORCE: names that come out wrong", bold=True)
-    for hit in hits[:_SHOWN_HITS]:
-        says = "no list blocks it" if hit["kind"] == "block" else f"blocked by {', '.join(hit['sources'])}"
-        click.echo(wrapped(f"{hit['name']}: {says}, for {', '.join(hit['tiers'])}", "  "))
-    if len(hits) > _SHOWN_HITS:
-        click.echo(f"  and {len(hits) - _SHOWN_HITS} more: filterd update --json")
 
 
 def _show_work(state_dir: Path, result: Result, flags: str) -> None:

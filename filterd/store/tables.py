@@ -236,7 +236,8 @@ def _writing(state_dir: Path, failed: str) -> Iterator[Path]:
     with _locked(state_dir, failed) as root:
         pin = pinned(state_dir)
         if pin is not None:
-            raise TableError(f"{failed}: a rollback pinned {pin.generation}, and nobody released it")
+            ends = "'filterd lists accept --table' ends that"
+            raise TableError(f"{failed}: a rollback pinned {pin.generation}; {ends}")
         _sweep(state_dir, root)
         yield root
 

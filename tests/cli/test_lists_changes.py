@@ -70,6 +70,21 @@ class TestAccept:
         assert "nothing of games-list waits to be accepted" in result.output
         assert box.generation == before
 
+    def test_after_a_rollback_nothing_is_accepted_that_would_not_come_into_force(self, box: Box, web: WebServer):
+        web.files["/more.txt"] = body(51, 1000)
+        web.files["/games.txt"] = body(20)
+        box.night()
+        tables.rollback(box.state)
+        result = run(box, "accept", "games-list")
+        assert result.exit_code == 1
+        assert "would not come into force. Nothing was changed" in flat(result.output)
+        assert f"  filterd lists accept --table -c {box.config} --state-dir {box.state}\n" in result.output
+        assert lists.held(box.state, "games-list") is not None
+        good = lists.good(box.state, "games-list")
+        assert good is not None
+        assert good.figures is not None
+        assert good.figures.entries == 101
+
     def test_one_that_is_not_held_stops_the_others_too(self, box: Box, web: WebServer):
         web.files["/games.txt"] = body(20)
         box.night()
@@ -228,3 +243,12 @@ def test_root_writes_as_the_owner(box: Box) -> None:
     done = subprocess.run([sys.executable, "-m", "filterd", *words], cwd=REPO, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (box.state / "lists/games-list/frozen").stat().st_uid == 65534
+
+
+def test_to_release_what_is_held_shows_what_was_meant(box: Box, web: WebServer) -> None:
+    web.files["/games.txt"] = body(20)
+    box.night()
+    shown = run(box, "release", "games-list").output
+    assert "games-list was not frozen" in shown
+    assert f"  filterd lists accept games-list -c {box.config} --state-dir {box.state}\n" in shown
+    assert "is held" not in run(box, "release", "more-list").output

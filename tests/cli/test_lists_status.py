@@ -62,7 +62,9 @@ def test_what_is_held_says_why_since_when_and_what_to_do(box: Box, web: WebServe
     assert "HELD" in shown
     assert "held since 20" in shown
     assert "has 20 entries, the last good copy 101 (-80 %)" in flat(shown)
-    assert f"    filterd lists accept games-list -c {box.config} --state-dir {box.state}\n" in shown
+    flags = f"-c {box.config} --state-dir {box.state}"
+    assert f"    filterd lists diff --held games-list {flags}\n    filterd lists accept games-list {flags}\n" in shown
+    assert shown.endswith("\nOf 3 lists: 1 HELD.\n")
     held = row(box, "games-list")["held"]
     assert isinstance(held, dict)
     assert (held["why"], held["since"]) == ("halved", int(box.now))
@@ -90,6 +92,28 @@ def test_a_list_without_news_for_long_is_stale(
     monkeypatch.setattr("time.time", lambda: box.now + days * NIGHT_S)
     assert row(box, "games-list")["stale"] is stale
     assert ("STALE: nothing new for long" in show(box).output) is stale
+
+
+def test_what_a_box_without_the_time_wrote_down_is_no_age(box: Box, web: WebServer) -> None:
+    box.now = 5000.0
+    web.files["/games.txt"] = body(110)
+    box.night()
+    shown = show(box).output
+    assert "names, built when the clock was wrong\n" in shown
+    assert "STALE" not in shown
+    assert row(box, "games-list")["last_change"] is None
+
+
+def test_the_mistakes_of_the_table_and_lists_without_a_copy_are_named_at_the_end(box: Box, web: WebServer) -> None:
+    (box.config / "policies/probes.yaml").write_text("must_block:\n  - {category: games, names: [missing.example]}\n")
+    sources = box.config / "blocklists/sources.yaml"
+    sources.write_text(
+        sources.read_text() + f"  - {source('new-list', '/new.txt').replace('{web}', web.url('')[:-1])}\n"
+    )
+    box.night()
+    shown = show(box).output
+    assert "\nOf 4 lists: 1 FAILED, 1 without any copy.\n" in shown
+    assert shown.endswith("  missing.example: no list blocks it, for tieu-hoc, thcs\n")
 
 
 def test_a_rollback_is_said_with_the_way_out(box: Box, web: WebServer) -> None:

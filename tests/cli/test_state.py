@@ -93,7 +93,8 @@ def test_whoever_owns_the_lists_stays_who_they_are(tmp_path: Path, made: str) ->
     assert done.stderr == ""
 
 
-def test_what_somebody_else_may_read_is_not_taken_for_empty(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["", "lists", "tables"])
+def test_what_somebody_else_may_read_is_not_taken_for_empty(tmp_path: Path, part: str) -> None:
     must_be_readable(tmp_path / "not-there")
     must_be_readable(tmp_path)
     command = (
@@ -103,7 +104,9 @@ def test_what_somebody_else_may_read_is_not_taken_for_empty(tmp_path: Path) -> N
     if os.geteuid() != 0:
         pytest.skip("root may read everything, and only root becomes somebody else")
     closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
+    closed.mkdir(mode=0o755)
+    (closed / part).mkdir(exist_ok=True)
+    (closed / part).chmod(0o700)
     for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_mode & 0o055 != 0o055:
             folder.chmod(folder.stat().st_mode | 0o055)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from click.testing import CliRunner, Result
 from filterd.cli.main import main
 from tests.running import REPO
 from tests.update.boxes import Box, body, source
-from tests.update.webserver import WebServer, html
+from tests.update.webserver import WebServer, html, trickle
 from tests.update.webserver import status as code
 
 FIRST = body(100, more=["game.example"])
@@ -83,6 +84,19 @@ class TestLines:
         assert "more-list   taken" in result.output
         assert "from 2 lists" in result.output
 
+    def test_what_is_not_well_is_counted_at_the_end(self, box: Box, web: WebServer):
+        web.files["/games.txt"] = code(404)
+        shown = run(box).output
+        assert "\n2 lists: 1 taken, 1 failed.\nWithout any copy, so they block nothing: games-list.\n" in shown
+        web.files["/games.txt"] = FIRST
+        assert "lists:" not in run(box).output
+
+    def test_a_box_without_the_internet_is_asked_about_it(self, tmp_path: Path, web: WebServer):
+        lost = Box(tmp_path, None, source("games-list", "/x").replace("{web}", "http://127.0.0.1:1"))
+        shown = run(lost, "--source", "games-list").output
+        assert "Has this box a way to the Internet" in shown
+        assert max(map(len, shown.splitlines())) <= 80
+
     def test_they_fit_the_screen(self, box: Box, web: WebServer):
         web.files["/games.txt"] = html(b"<html>" + b"x" * 500)
         lines = run(box).output.splitlines()
@@ -114,7 +128,7 @@ class TestMistakesInForce:
         result = run(box)
         assert "  missing-7.example: " in result.output
         assert "missing-8.example" not in result.output
-        assert "  and 22 more: filterd update --json\n" in result.output
+        assert "  and 22 more: filterd lists status --json -c " in result.output
 
 
 def test_a_district_that_cannot_be_reached_leaves_what_is_in_force(box: Box) -> None:
@@ -137,15 +151,32 @@ class TestOnATerminal:
         assert "\r\x1b[Kcompiling 3 lists ...\r\x1b[K" in shown
         assert f"Table {box.generation} is in force:" in shown
 
+    def test_a_narrow_screen_is_written_over_as_well(self, box: Box, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("COLUMNS", "24")
+        under_way = [part for part in typed(box).split("\r") if part.startswith(("\x1b[K[", "\x1b[Kcompiling"))]
+        assert under_way
+        assert max(len(part.removeprefix("\x1b[K")) for part in under_way) < 24
+
+    def test_an_interrupt_says_what_is_in_force(self, box: Box, web: WebServer):
+        run(box)
+        web.files["/more.txt"] = trickle(body(3000), 0.2)
+        shown = typed(box, "--source", "more-list", interrupt="more-list", code=1)
+        assert f"Interrupted. Table {box.generation} is in force; try again:\r\n  filterd update -c" in shown
+        assert "Traceback" not in shown
+
     def test_no_line_is_wider_than_the_screen(self, box: Box):
         assert max(len(part) for part in typed(box).replace("\x1b[K", "").replace("\n", "\r").split("\r")) <= 80
 
 
-def typed(box: Box) -> str:
-    """What a terminal receives."""
+def typed(box: Box, *given: str, interrupt: str = "", code: int = 0) -> str:
+    """What a terminal receives; `interrupt`: after it showed this, somebody presses Ctrl-C."""
     above, below = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "filterd", *words(box)], cwd=REPO, stdout=below, stderr=below, stdin=subprocess.DEVNULL
+        [sys.executable, "-m", "filterd", *words(box, *given)],
+        cwd=REPO,
+        stdout=below,
+        stderr=below,
+        stdin=subprocess.DEVNULL,
     )
     os.close(below)
     shown = b""
@@ -157,6 +188,9 @@ def typed(box: Box) -> str:
         if not piece:
             break
         shown += piece
+        if interrupt and interrupt.encode() in shown:
+            process.send_signal(signal.SIGINT)
+            interrupt = ""
     os.close(above)
-    assert process.wait(30) == 0
+    assert process.wait(30) == code
     return shown.decode()

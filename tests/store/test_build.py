@@ -139,7 +139,7 @@ def test_a_pinned_table_stays(tmp_path: Path) -> None:
     for n in range(2):
         build(tmp_path, sources(tmp_path, a=f"n{n}.com\n"))
     tables.rollback(tmp_path / "state")
-    with pytest.raises(TableError, match="nobody released it"):
+    with pytest.raises(TableError, match="accept --table"):
         build(tmp_path, sources(tmp_path, a="new.com\n"))
 
 
