@@ -22,6 +22,7 @@ from filterd.core.table import Table
 from filterd.core.verdict import Action
 
 PROFILE = "learning"
+WWW = "www."  # people and browsers put it in front of any name
 BELOW = "*."  # `*.example.com` stands for any name below example.com; no list can name that label itself
 
 
@@ -79,9 +80,11 @@ def at_fault(snapshot: Snapshot, row: Row, key: bytes, unless: int = 0) -> int:
 
 def _closed(snapshot: Snapshot, rows: tuple[Row, ...], probes: Probes) -> Iterator[Hit]:
     for name, group in each_once(probes.must_resolve):
-        hit = _hit(snapshot, rows, name, group) or _hit(snapshot, rows, BELOW + name, group)
-        if hit is not None:
-            yield hit
+        for asked in (name, BELOW + name, WWW + name):
+            hit = _hit(snapshot, rows, asked, group)
+            if hit is not None:
+                yield hit
+                break
 
 
 def _hit(snapshot: Snapshot, rows: tuple[Row, ...], name: str, group: Group) -> Hit | None:

@@ -109,11 +109,11 @@ def take(state_dir: Path, source_id: str, staged: Path, meta: Meta) -> Meta:
 def hold(state_dir: Path, source_id: str, staged: Path, meta: Meta, why: Why, text: str, now: float) -> Held:
     """Put a staged file aside for a person, in place of what waits there; the staged name stays. Raises OSError.
 
-    The same bytes held again have waited since the first time.
+    A list that changes every night while it is held has waited since the first.
     """
     folder = _made(state_dir, source_id)
     before = held(state_dir, source_id)
-    since = before.since if before is not None and before.meta.sha256 == meta.sha256 else int(now)
+    since = before.since if before is not None else int(now)
     waiting = Held(_settle(staged, folder / HELD, meta), why, text, since)
     _write(folder / HELD_META, waiting.to_json())
     return waiting

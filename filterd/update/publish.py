@@ -26,6 +26,7 @@ from filterd.update.sources import Candidate
 from filterd.update.where import lines_of
 
 SHOWN: Final = 3  # names of those that come out wrong
+MAX_RULES: Final = 3_500_000  # some 500 MB while they are compiled
 ROUNDS: Final = 6  # compile, hold what sins, compile again; beyond it something else is wrong
 MEANT: Final = "If that is meant, 'filterd lists build' puts it in force"
 
@@ -65,10 +66,10 @@ class Press:
 
         Raises OSError where the disk is full and TableError where the table cannot be written; nothing changes then.
         """
-        staged = dict(staged)
         before = trial.in_force(self.state_dir)
         known = () if before is None else self._probe(before)
-        outcome = Published(old_sins=known)
+        outcome = Published(old_sins=known, held=self._crowding(staged))
+        staged = {name: candidate for name, candidate in staged.items() if name not in outcome.held}
         for _ in range(ROUNDS):
             paths = {name: candidate.path for name, candidate in staged.items()}
             self.step(f"compiling {len(self.sources)} lists")
@@ -111,6 +112,23 @@ class Press:
             outcome.generation = build.publish(self.state_dir, built, int(self.now()), self.keep)
             outcome.old_sins = hits
         return outcome
+
+    def _crowding(self, staged: Mapping[str, Candidate]) -> dict[str, Judgement]:
+        """The copies that grew most, as long as the table would be too large for the memory of an update."""
+        good = {source.id: _rules(lists.good(self.state_dir, source.id)) for source in self.sources}
+        total = sum(_rules(staged[name].meta) if name in staged else rules for name, rules in good.items())
+        growth = {name: _rules(candidate.meta) - good.get(name, 0) for name, candidate in staged.items()}
+        held: dict[str, Judgement] = {}
+        for name in sorted(growth.keys() - self.accepted, key=lambda name: -growth[name]):
+            if total <= MAX_RULES or growth[name] <= 0:
+                break
+            text = (
+                f"has {_rules(staged[name].meta):,} rules, and with it all lists {total:,}: more than {MAX_RULES:,} "
+                "need more memory than an update has (MemoryMax of filterd-update.service)"
+            )
+            held[name] = Judgement(Outcome.HELD, Why.TOO_LARGE, text)
+            total -= growth[name]
+        return held
 
     def sins(self) -> tuple[Hit, ...]:
         """What the table in force does wrong."""
@@ -223,3 +241,8 @@ def _for(hit: Hit) -> str:
 def _failed(outcome: Published, why: Why, text: str) -> Published:
     outcome.failed, outcome.why, outcome.text = True, why, text
     return outcome
+
+
+def _rules(meta: lists.Meta | None) -> int:
+    """How many rules a copy has, as far as anybody counted."""
+    return 0 if meta is None or meta.figures is None else meta.figures.entries + meta.figures.exceptions

@@ -70,6 +70,7 @@ class World:
     now: Callable[[], float] = time.time
     pause: Callable[[float], None] = time.sleep
     ca: Path | None = None
+    fetching_s: float = 5400.0  # of one run; what came until then is published, the rest is asked for by the next
 
 
 def run(config_dir: Path, state_dir: Path, options: Options, watch: Watch, world: World | None = None) -> Result:
@@ -134,6 +135,10 @@ class _Run:
     def _sources(self) -> tuple[Source, ...]:
         return tuple(source for source in self.configuration.sources if source.enabled)
 
+    def _in_order(self) -> list[Source]:
+        """Those that failed last night come last: one slow server takes no other list's time."""
+        return sorted(self._sources(), key=lambda source: lists.recall(self.state_dir, source.id).failures)
+
     def _fetcher(self) -> Fetcher:
         policy, world = self.configuration.policy, self.world
         resolver = Resolver(policy.upstreams, policy.routes)
@@ -151,6 +156,7 @@ class _Run:
         """Ask every source, look at what came, judge it. What passes is in `staged`."""
         options = self.options
         network = not options.offline and options.folder is None
+        night_ends = time.monotonic() + self.world.fetching_s
         with Shelf() as shelf, self._fetcher() as fetcher:
             desk = Desk(
                 state_dir=self.state_dir,
@@ -165,11 +171,13 @@ class _Run:
                 shelf=shelf,
                 dry_run=options.dry_run,
             )
-            for source in self._sources():
+            for source in self._in_order():
                 if options.only and source.id not in options.only:
                     continue
                 try:
                     accepts = source.id in options.accept
+                    if time.monotonic() > night_ends:
+                        desk.fetcher = None
                     result, candidate = desk.accepted(source) if accepts else desk.settle(source)
                 except OSError as error:
                     result, candidate = SourceResult(Outcome.FAILED, Why.DISK, error.strerror or str(error)), None
@@ -187,6 +195,14 @@ class _Run:
     def _publish(self) -> Published:
         """Compile and probe if anything changed, publish unless somebody rolled back, and keep what passed."""
         pinned = tables.pinned(self.state_dir)
+        if self.options.accept and (pinned is not None or self.configuration.updates.bundle is not None):
+            # Once accepted and not published, it would be judged like any other when the pin is gone.
+            why = (
+                f"{_pinned(pinned)}; accept the table first" if pinned is not None else "the district's bundle is used"
+            )
+            published = Published(text=f"{why}; nothing was accepted", failed=True, why=Why.FROZEN)
+            self._settle_failed(published)
+            return published
         sources, blocklists = self._sources(), self.config_dir / "blocklists"
         paths = {name: candidate.path for name, candidate in self.staged.items()}
         press = Press(

@@ -88,7 +88,7 @@ class Desk:
             return self._judged(source, self._from_folder(source, self.folder), good)
         waits = self._waits(source)
         if waits is not None or self.fetcher is None:
-            return self._kept(*(waits or (Outcome.SKIPPED, Why.NOT_DUE, "the network is not used")), good), None
+            return self._kept(*(waits or (Outcome.SKIPPED, Why.NOT_DUE, "it was not asked this time")), good), None
         return self._judged(source, self._fetched(source, self.fetcher, good), good)
 
     def accepted(self, source: Source) -> tuple[SourceResult, Candidate | None]:

@@ -63,7 +63,8 @@ class Box:
     def again(self, **options: object) -> Result:
         """A run now."""
         self.watch = Watching()
-        world = World(now=lambda: self.now, pause=self.pauses.append)
+        fetching_s = float(str(options.pop("fetching_s", 60.0)))
+        world = World(now=lambda: self.now, pause=self.pauses.append, fetching_s=fetching_s)
         return run(self.config, self.state, Options(**options), self.watch, world)  # type: ignore[arg-type]
 
     def outcome(self, source: str) -> tuple[str, str]:

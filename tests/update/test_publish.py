@@ -13,6 +13,7 @@ from filterd.config.load import load_sources
 from filterd.core import compiler
 from filterd.errors import TableError
 from filterd.store import build, lists, status, tables
+from filterd.update import publish
 from filterd.update.run import NEGATIVE, WELL
 from tests.update.boxes import FIRST, GAMES, MORE, Box, body, source
 from tests.update.webserver import WebServer
@@ -249,7 +250,37 @@ class TestWhatIsNotTaken:
         assert not box.blocks("game.example")
 
 
+class TestCrowding:
+    def test_the_list_that_grew_most_is_held_before_the_memory_is_gone(
+        self, box: Box, web: WebServer, monkeypatch: pytest.MonkeyPatch
+    ):
+        box.night()
+        monkeypatch.setattr(publish, "MAX_RULES", 160)
+        web.files["/games.txt"] = body(120)
+        web.files["/more.txt"] = body(51, 1000)
+        assert box.night().exit_code == NEGATIVE
+        assert box.outcome("games-list") == ("held", "too-large")
+        assert box.outcome("more-list") == ("taken", "")
+        assert box.blocks("game.example")
+        games = frozenset({"games-list"})
+        box.again(offline=True, accept=games, only=games)
+        assert box.blocks("site-119.example")
+
+
 class TestTables:
+    def test_nothing_is_accepted_while_the_table_is_pinned(self, box: Box, web: WebServer):
+        box.night()
+        web.files["/more.txt"] = body(52, 1000)
+        box.night()
+        web.files["/games.txt"] = body(20)
+        box.night()
+        tables.rollback(box.state)
+        games = frozenset({"games-list"})
+        found = box.again(offline=True, accept=games, only=games)
+        assert found.exit_code == NEGATIVE
+        assert "pinned" in found.status["text"]
+        assert lists.held(box.state, "games-list") is not None
+
     def test_after_a_rollback_nothing_is_published_until_somebody_says_so(self, box: Box, web: WebServer):
         box.night()
         first = box.generation

@@ -120,6 +120,21 @@ class TestANight:
         assert not web.requests
         assert box.blocks("new-here.example")
 
+    def test_when_the_time_for_fetching_is_over_what_came_is_published(self, box: Box, web: WebServer):
+        box.night()
+        web.files["/games.txt"] = body(110, more=["other.example"])
+        box.night(fetching_s=-1.0)
+        assert box.watch.lines == [("games-list", "skipped"), ("more-list", "skipped")]
+        box.now += 60
+        box.again()
+        assert box.blocks("other.example")
+
+    def test_what_failed_last_night_is_asked_last(self, box: Box, web: WebServer):
+        web.files["/games.txt"] = code(404)
+        box.night()
+        box.night()
+        assert [name for name, _ in box.watch.lines] == ["more-list", "games-list"]
+
     def test_two_runs_at_once_do_not_meet(self, box: Box):
         with lists.lock(box.state), pytest.raises(BusyError):
             box.night()
