@@ -135,9 +135,11 @@ def _json(line: Line) -> str:
 
 def _text(line: Line) -> str:
     """Number, time, and what the entry says; what is empty is left out."""
-    words = [str(line.entry.get(key)) for key in ("kind", "what") if line.entry.get(key)]
+    words = [_value(key, line.entry[key]) for key in ("kind", "what") if line.entry.get(key)]
     words += [
-        f"{key}={_value(key, value)}" for key, value in line.entry.items() if key not in ("kind", "what") and value
+        f"{_value('', key)}={_value(key, value)}"
+        for key, value in line.entry.items()
+        if key not in ("kind", "what") and value
     ]
     return f"{line.sequence:>6}  {_moment(line.time)}  {' '.join(words)}"
 

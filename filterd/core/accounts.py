@@ -239,4 +239,6 @@ def _built(kind: Any, value: Any) -> Any:
         return Role(value)
     if type(value) is not kind:
         raise TypeError(f"something else than {kind.__name__}")
+    if kind is str and not value.isprintable():
+        raise TypeError("a text that moves the cursor")
     return value

@@ -170,6 +170,15 @@ def test_no_reason_makes_another_line_or_moves_the_cursor(config: Path, folder: 
     assert json.loads(line.partition("reason=")[2]) == text
 
 
+@pytest.mark.parametrize("key", ["kind", "what", "\x1b[2J", "a\nb"])
+def test_no_word_of_an_entry_does_either(config: Path, folder: Path, key: str) -> None:
+    store.append(folder, {key: ["\x1b[2J"]}, NOW)
+    store.append(folder, {key: "\x1b[2J"}, NOW)
+    shown = run(config, "show", "-n", "2").stdout.splitlines()
+    assert len(shown) == 2
+    assert all(line.isprintable() for line in shown)
+
+
 def test_a_time_that_is_none_is_shown_as_its_number(config: Path, folder: Path) -> None:
     store.append(folder, {"kind": "x", "until": 10**18}, 10**18)
     assert str(10**18) in run(config, "show", "-n", "1").stdout

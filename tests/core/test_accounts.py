@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from filterd.core import accounts
 from filterd.core.access import Grant
@@ -184,6 +186,7 @@ def test_what_is_stored_is_read_again() -> None:
         pytest.param(lambda data: data["items"][0].update(one_time_until=True), id="a truth for a moment"),
         pytest.param(lambda data: data["items"][0]["tokens"][0].update(expires_at=1e9), id="a fraction for a moment"),
         pytest.param(lambda data: data["items"][0]["tokens"][0].update(sha256=None), id="no hash"),
+        pytest.param(lambda data: data["items"][0].update(name="a\x1b[2J"), id="a name for terminals"),
     ],
 )
 def test_anything_else_is_refused(bend: Callable[[dict[str, object]], object]) -> None:
@@ -197,3 +200,23 @@ def test_anything_else_is_refused(bend: Callable[[dict[str, object]], object]) -
 def test_what_is_no_object_is_refused(data: object) -> None:
     with pytest.raises(ValueError, match="accounts"):
         Accounts.from_json(data)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "role", "tokens"]), inner),
+    max_leaves=6,
+)
+
+
+@given(key=st.sampled_from(list(FULL.to_json())), field=st.sampled_from(list(FULL.to_json()["items"][0])), value=JSON)
+def test_whatever_stands_somewhere_it_is_accounts_or_refused(key: str, field: str, value: object) -> None:
+    for bend in (lambda data: data.update({key: value}), lambda data: data["items"][0].update({field: value})):
+        data = json.loads(json.dumps(FULL.to_json()))
+        bend(data)
+        try:
+            found = Accounts.from_json(data)
+        except ValueError:
+            continue
+        assert found.by_token("secret", NOW) is None or found.items
+        assert Accounts.from_json(json.loads(json.dumps(found.to_json()))) == found
