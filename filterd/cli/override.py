@@ -24,6 +24,7 @@ from filterd.config import requests
 from filterd.core.commands import Clear, Close, Command, Extend, Open, Role, SetProfile
 from filterd.core.overrides import Applied, Override
 from filterd.core.policy import Policy
+from filterd.core.strict import saved_time
 from filterd.core.targets import places_of
 from filterd.errors import ConfigError, Problem, Refused
 from filterd.live import commands
@@ -173,14 +174,20 @@ def _do(given: Given, ask: Callable[[Asker], Command]) -> None:
     try:
         places = places_of(policy, given.who)
         command = ask(Asker(policy, places, now, {"places": places, **common}))
-        knows_time = clock.is_trusted(now, status.read(state))
-        applied = commands.carry_out(published, command, now, knows_time, "box")
+        applied = commands.carry_out(published, command, now, _knows_time(published, now), "box")
     except Refused as error:
         click.echo(f"refused ({error.rule}): {error}", err=True)
         raise SystemExit(2 if error.rule in INPUT else 1) from None
     except ValueError as error:
         raise ConfigError([Problem(str(state), str(error))]) from None
     _say(published, command, applied, now)
+
+
+def _knows_time(published: Published, now: float) -> bool:
+    """As the server asks itself: not before the last update ended, nor before somebody last set something."""
+    ended = status.read(published.state_dir).get("ended_at")
+    known = ended if isinstance(ended, int | float) and ended < clock.RELEASED + clock.FAR_S else 0
+    return clock.is_trusted(now, {"ended_at": max(known, saved_time(published.overrides))})
 
 
 def _say(published: Published, command: Command, applied: Applied, now: float) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from filterd.cli.main import main
 from filterd.store import audit, overrides
+from filterd.update import clock
 from tests.running import write_school
 
 
@@ -107,3 +111,45 @@ def test_a_damaged_file_is_said_and_left(school: tuple[Path, Path], words: tuple
     assert result.exit_code == 2
     assert "overrides.json: Expecting" in result.stderr
     assert overrides.path(school[1]).read_bytes() == b"{"
+
+
+FULL = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+runpy.run_module("filterd", run_name="__main__")
+"""
+
+
+def run(school: tuple[Path, Path], *before: str) -> subprocess.CompletedProcess[str]:
+    command = [*before, "override", "set", "3a", "exam", "--for", "1h", "-c", str(school[0])]
+    return subprocess.run([*command, "--state-dir", str(school[1])], capture_output=True, text=True, check=False)
+
+
+def test_on_a_full_disk_nothing_changes_and_the_command_says_so(school: tuple[Path, Path]) -> None:
+    override(school, "block", "3a", "a.example", "--for", "1h")
+    before = overrides.load(school[1])
+    result = run(school, sys.executable, "-c", FULL)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1] == "filterd: File too large"
+    assert overrides.load(school[1]) == before
+    assert len(entries(school)) == 1
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
+@pytest.mark.skipif(clock.SYNCHRONIZED.exists(), reason="this machine was told the time, so any clock is believed")
+def test_nothing_is_set_by_a_clock_from_before_the_last_change(school: tuple[Path, Path]) -> None:
+    override(school, "block", "3a", "a.example", "--for", "1h")
+    result = run(school, "faketime", "-f", "-1h", sys.executable, "-m", "filterd")
+    assert result.returncode == 1
+    assert "refused (clock): this box does not know the time" in result.stderr
+    assert len(entries(school)) == 1
+
+
+def test_two_administrators_at_once_both_get_their_wish(school: tuple[Path, Path]) -> None:
+    where = ["-c", str(school[0]), "--state-dir", str(school[1])]
+    words = [["block", "3a", f"a{i}.example", "--for", "1h"] for i in range(4)]
+    running = [subprocess.Popen([sys.executable, "-m", "filterd", "override", *each, *where]) for each in words]
+    assert [process.wait(60) for process in running] == [0] * 4
+    names = {name for item in overrides.load(school[1]).items for name in item.block.names}
+    assert names == {f"a{i}.example" for i in range(4)}
+    assert not audit.verify(audit.folder(school[1])).problems
