@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from filterd.cli import stick
 from filterd.cli.options import config_option, state_option
 from filterd.cli.state import act_as_owner, state_directory
 from filterd.cli.text import flags
@@ -54,8 +55,10 @@ def update(
     state = state_directory(config_dir, state_dir)
     act_as_owner(state)
     options = Options(frozenset(only), dry_run=dry_run, offline=offline, folder=folder)
+    given = flags(config_dir, state_dir)
+    on_it = None if folder is None else stick.look(config_dir, folder, ids, given)
     try:
-        result = perform(config_dir, state, options, ids, flags(config_dir, state_dir), as_json)
+        result = perform(config_dir, state, options, ids, given, silent=as_json, on_it=on_it)
     except BusyError as error:
         click.echo(f"filterd: {error}", err=True)
         context.exit(1)

@@ -16,7 +16,8 @@ from typing import Any, Final
 
 import click
 
-from filterd.cli import mistakes
+from filterd.cli import mistakes, stick
+from filterd.cli.stick import Stick
 from filterd.cli.text import WIDTH, cut, share, wrapped
 from filterd.core.updates import Outcome, Why
 from filterd.errors import TableError
@@ -50,9 +51,12 @@ class Lines(Silent):
         self._offline = options.offline
         self._width = min(max(map(len, ids), default=0), 30)
         self._taken = "would take" if options.dry_run else "taken"
+        self.absent: frozenset[str] = frozenset()  # from the folder they should come from: said once for all
         self.results: dict[str, SourceResult] = {}
 
     def settled(self, source: str, result: SourceResult) -> None:
+        if source in self.absent and result.why is Why.MISSING:
+            return
         self.results[source] = result  # once more for a list that the probe holds after all
         if self._offline and result.why is Why.NOT_DUE:
             return
@@ -113,9 +117,16 @@ class Screen(Lines):
 
 
 def perform(
-    config_dir: Path, state_dir: Path, options: Options, ids: tuple[str, ...], flags: str, silent: bool = False
+    config_dir: Path,
+    state_dir: Path,
+    options: Options,
+    ids: tuple[str, ...],
+    flags: str,
+    silent: bool = False,
+    on_it: Stick | None = None,
 ) -> Result:
-    """Run the update and show it. `ids` are the sources it may ask; `flags` belong to every command to copy.
+    """Run the update and show it. `ids` are the sources it may ask; `flags` belong to every command to copy; `on_it`
+    is what is in the folder that the lists come from.
 
     Raises as `update.run.run`.
     """
@@ -123,6 +134,8 @@ def perform(
         return run(config_dir, state_dir, options, Silent())
     kind: type[Lines] = Screen if sys.stdout.isatty() else Lines
     watch = kind(state_dir, ids, options)
+    if on_it is not None:
+        watch.absent = on_it.absent
     before = tables.current(state_dir)
     try:
         result = run(config_dir, state_dir, options, watch)
@@ -138,6 +151,8 @@ def perform(
     _clear(watch)
     click.echo("\n" + _in_force(state_dir, before, result.status, options.dry_run))
     _show_counts(state_dir, watch.results)
+    if on_it is not None:
+        stick.show(on_it)
     mistakes.show(result.status, flags)
     if not options.dry_run:
         _show_work(state_dir, result, flags)

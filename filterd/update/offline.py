@@ -27,7 +27,8 @@ _BESIDE: Final = (".json", ".sig", ".asc", ".md5", ".sha256", ".part", ".tmp", "
 def find(folder: Path, source: Source, sources: Iterable[Source] = ()) -> Path | None:
     """What `folder` has for a source, links resolved: `<id>`, `<id>.txt` or another ending, `<id>/copy` or
     `lists/<id>/copy` as in another box's state, or a file of the name that its URL ends in, if of all `sources` no
-    other place has one of that name. A folder `<id>` only for a list in an archive. None where there is nothing.
+    other place has one of that name; at last one whose name only looks different, as `My List.TXT` for `my-list`.
+    A folder `<id>` only for a list in an archive. None where there is nothing.
     """
     try:
         root = folder.resolve()
@@ -73,9 +74,28 @@ def _candidates(root: Path, source: Source, sources: Iterable[Source]) -> Iterat
     yield root / source.id / "copy"
     yield root / "lists" / source.id / "copy"
     name, known = _name(source), list(sources)
-    shared = any(_name(other) == name and other.url != source.url for other in known)
-    if name and known and not shared:  # without `sources` nobody can say that it is this one's
+    shared = any(_plain(_name(other)) == _plain(name) and other.url != source.url for other in known)
+    by_url = bool(name and known and not shared)  # without `sources` nobody can say that it is this one's
+    if by_url:
         yield root / name
+    wanted = {source.id, *(f"{source.id}{ending}" for ending in _ENDINGS)}
+    wanted |= {_plain(name), f"{_plain(name)}.txt"} if by_url else set()  # browsers add .txt to what has no ending
+    wanted -= {other.id for other in known} - {source.id}
+    yield from sorted(path for path in root.iterdir() if _plain(path.name) in wanted)
+
+
+def unclaimed(folder: Path, sources: Iterable[Source]) -> tuple[str, ...]:
+    """The files of `folder` that are no source's, by name. Raises OSError where it cannot be read."""
+    known = list(sources)
+    claimed = {find(folder, source, known) for source in known}
+    files_there = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    others = (path for path in files_there if path.resolve() not in claimed and not path.name.endswith(_BESIDE))
+    return tuple(sorted(path.name for path in others))
+
+
+def _plain(name: str) -> str:
+    """As people and Windows change a name: capitals, and spaces for dashes."""
+    return name.lower().replace(" ", "-").replace("_", "-")
 
 
 def _name(source: Source) -> str:

@@ -68,7 +68,8 @@ class TestOptions:
         result = run(box, "--from", str(stick))
         assert result.exit_code == 1
         assert "games-list  taken      101 entries (new)" in result.output
-        assert "more-list   FAILED" in result.output
+        assert f"Not in {stick}, and left as they were: more-list." in flat(result.output)
+        assert "FAILED" not in result.output
         assert not web.requests
 
     def test_programs_get_the_status_and_nothing_else(self, box: Box):

@@ -11,7 +11,7 @@ import pytest
 
 from filterd.core.updates import Why
 from filterd.update.fetch import Failure, Fetched
-from filterd.update.offline import find, take
+from filterd.update.offline import find, take, unclaimed
 from tests.update.fetching import LIST, source
 
 URL = "https://lists.example/a/ads.txt"
@@ -64,6 +64,37 @@ def test_the_name_of_a_url_is_not_enough_where_another_list_is_called_the_same(f
     assert find(folder, OURS, [OURS, same_file]) == path.resolve()  # two categories of one archive
     assert find(folder, OURS, [OURS, elsewhere]) is None
     assert find(folder, OURS) is None  # nobody said what others there are
+
+
+@pytest.mark.parametrize("name", ["LIST.TXT", "List", "Ads.txt", "ADS.TXT"])
+def test_capitals_do_not_matter(name: str, folder: Path) -> None:
+    path = put(folder / name)
+    assert find(folder, OURS, [OURS]) == path.resolve()
+
+
+@pytest.mark.parametrize("name", ["my list.txt", "My_List.hosts", "Adult.txt", "adult"])
+def test_what_people_windows_and_browsers_make_of_a_name_is_understood(name: str, folder: Path) -> None:
+    mine = source("https://lists.example/Lists/Adult", id="my-list")
+    path = put(folder / name)
+    assert find(folder, mine, [mine, OURS]) == path.resolve()
+    assert find(folder, OURS, [mine, OURS]) is None
+    assert unclaimed(folder, [mine, OURS]) == ()
+
+
+def test_a_name_that_is_another_list_s_id_is_that_one_s(folder: Path) -> None:
+    mine, adult = source("https://lists.example/Lists/Adult", id="mine"), source("https://x.example/y", id="adult")
+    path = put(folder / "adult")
+    assert find(folder, adult, [mine, adult]) == path.resolve()
+    assert find(folder, mine, [mine, adult]) is None
+
+
+def test_what_is_nobody_s_is_said(folder: Path) -> None:
+    for name in ("list.txt", "ads (1).txt", "liste.txt", "list.sha256", ".hidden"):
+        put(folder / name)
+    (folder / "System Volume Information").mkdir()
+    assert unclaimed(folder, [OURS]) == ("ads (1).txt", "liste.txt")
+    with pytest.raises(FileNotFoundError):
+        unclaimed(folder / "gone", [OURS])
 
 
 def test_links_are_followed_inside_the_folder_only(folder: Path, tmp_path: Path) -> None:

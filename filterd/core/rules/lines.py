@@ -19,12 +19,12 @@ _MAGIC = {
     b"\x1f\x8b": "gzip data",
     b"\xfd7zXZ": "xz data",
     b"BZh": "bzip2 data",
-    b"PK\x03\x04": "a zip archive",
+    b"PK\x03\x04": "a zip archive (unpack it first)",
     b"\x28\xb5\x2f\xfd": "zstd data",
     b"%PDF": "a PDF",
     b"\x89PNG": "an image",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
+    b"\xff\xfe": "UTF-16 text (save it as UTF-8)",
+    b"\xfe\xff": "UTF-16 text (save it as UTF-8)",
 }
 
 Batch = tuple[str, int, list[bytes]]
