@@ -48,7 +48,7 @@ def add(
     config_dir: Path,
     state_dir: Path | None,
 ) -> None:
-    """Add the account ID and print its one-time password, once."""
+    """Add an account and print its password, once."""
     change = Change(config_dir, state_dir)
     row = accounts.checked(change.policy, ident, name, role, classes, profiles)
     with change:
@@ -63,7 +63,7 @@ def add(
 @config_option
 @state_option
 def show_all(config_dir: Path, state_dir: Path | None) -> None:
-    """List every account with its role, classes, tokens and substitutes."""
+    """List accounts, tokens and substitutes."""
     state = state_directory(config_dir, state_dir)
     must_be_readable(state)
     with accounts.said(state):
@@ -83,7 +83,10 @@ def show_all(config_dir: Path, state_dir: Path | None) -> None:
 @config_option
 @state_option
 def revoke(ident: str, token: bool, config_dir: Path, state_dir: Path | None) -> None:
-    """End an account: its password, tokens and substitutes. What it set for classes goes on until it expires."""
+    """End an account, or one token.
+
+    What it set for classes goes on until it expires.
+    """
     with Change(config_dir, state_dir, with_policy=False) as change:
         if token:
             owner = core.revoke_token(store.load(change.state), ident)[1].id
@@ -98,7 +101,10 @@ def revoke(ident: str, token: bool, config_dir: Path, state_dir: Path | None) ->
 @config_option
 @state_option
 def reset(ident: str, config_dir: Path, state_dir: Path | None) -> None:
-    """Give an account a new one-time password, printed once, and end its tokens."""
+    """Print a new one-time password, once.
+
+    The old password and every token of the account end.
+    """
     with Change(config_dir, state_dir, with_policy=False) as change:
         change.must_know_time()
         password = passwords.one_time()
@@ -134,7 +140,10 @@ def token(ident: str, lasting: str, label: str, config_dir: Path, state_dir: Pat
 @config_option
 @state_option
 def grant(ident: str, classroom: str, day: str | None, config_dir: Path, state_dir: Path | None) -> None:
-    """Let a teacher stand in (dạy thay) for another: CLASS is theirs too, for one day."""
+    """Let a teacher stand in (dạy thay) for one day.
+
+    CLASS is theirs too, from midnight to midnight of the school.
+    """
     change = Change(config_dir, state_dir)
     place = accounts_csv.known_id(classroom, accounts.known(change.policy)[0], "CLASS")
     since, until = accounts.day_of(change.policy, day, change.now)
@@ -168,7 +177,9 @@ def profiles(role: str, names: tuple[str, ...], every: bool, config_dir: Path, s
 @config_option
 @state_option
 def import_file(file: Path, config_dir: Path, state_dir: Path | None) -> None:
-    """Add the accounts in FILE.csv, all or none, and print their one-time passwords, once.
+    """Add the accounts in FILE.csv, all or none.
+
+    Prints their one-time passwords, once.
 
     Accounts that are there already get the name, role, classes and profiles of the file, and keep their password.
     """

@@ -248,6 +248,18 @@ def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     assert audit.verify(audit.folder(tmp_path)).sound
 
 
+def test_the_next_writer_says_which_lines_never_came_into_force(tmp_path: Path) -> None:
+    add(tmp_path)
+    for ident in ("binh", "chi"):
+        audit.append(audit.folder(tmp_path), {"kind": accounts.KIND, "what": "add", "account": ident}, NOW)
+    audit.append(audit.folder(tmp_path), {"kind": accounts.LOG_IN, "account": "an"}, NOW)
+    add(tmp_path, record("dung"))
+    assert entries(tmp_path)[4:] == [
+        {"kind": "account-undone", "first": 2, "last": 3},
+        {"kind": "account", "what": "add", "account": "dung"},
+    ]
+
+
 # -- a power cut and a full disk at every step ------------------------------------------------------------------------
 
 

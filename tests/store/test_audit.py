@@ -54,9 +54,11 @@ def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert (report.sound, report.lines, report.head) == (True, 3, head)
 
 
-def test_the_group_may_read_and_nobody_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_the_group_may_read_and_nobody_else(tmp_path: Path, umask: int) -> None:
     folder = audit.folder(tmp_path)
-    umask = os.umask(0)
+    folder.mkdir(mode=0o750)
+    umask = os.umask(umask)
     try:
         fill(folder, 1)
     finally:
@@ -191,6 +193,10 @@ def grow(root: Path) -> None:
         audit.append(root / "overrides", {"event": "override", "number": number}, NOW, 400)
 
 
+def one(root: Path) -> None:
+    audit.append(root / "overrides", {"event": "override"}, NOW)
+
+
 @pytest.fixture(scope="module")
 def stepper() -> Iterator[Stepper]:
     if not can_trace():
@@ -229,6 +235,13 @@ def test_killed_at_any_step_the_log_is_whole_and_goes_on(stepper: Stepper, tmp_p
         except AssertionError as error:  # fewer steps than from nothing: the folder was there
             assert "not killed" in str(error)
         sound_and_goes_on(state, before)
+
+
+def test_a_line_is_on_disk_before_append_returns_and_its_file_before_the_line(stepper: Stepper, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    calls = [step.call for step in stepper.steps("one", tmp_path / "state", tmp_path / "log")]
+    made = len(calls) - calls[::-1].index("openat") - 1
+    assert calls[made:] == ["openat", "fchmod", "fsync", "write", "fsync"]
 
 
 @pytest.mark.parametrize("onwards", [False, True], ids=["once", "from there on"])
