@@ -208,8 +208,9 @@ def _bookings(trees: Trees, plans: dict[str, Plan], weeks: dict[int, Meetings], 
         model = schema.Timetable.model_validate(trees[FILE].value)
     except ValidationError:
         return  # which day is which is not known
+    dates = [(compile_timetable.day(week.first_day), compile_timetable.day(week.last_day)) for week in model.weeks]
     special = Timetable(years=compile_timetable.years(model), days=tuple(compile_timetable.special_days(model)))
-    seen: list[tuple[int, Meeting]] = []
+    found: list[tuple[Booking, Meeting]] = []
     for i, booking in enumerate(model.bookings):
         path: Path = ("bookings", i)
         if booking.classroom is None and booking.instead_of is None:
@@ -224,43 +225,34 @@ def _bookings(trees: Trees, plans: dict[str, Plan], weeks: dict[int, Meetings], 
         for number in set(booking.periods) - {plan.bells[b.bell].number for b in made}:
             where = (*path, "periods", booking.periods.index(number))
             report(FILE, where, f"the plan {plan.id!r} has no period {number} in the {booking.half}")
-        date = compile_timetable.day(booking.date)
-        weekday = planned_weekday(special, date)
-        fitting = [at for at, week in enumerate(model.weeks) if week.first_day <= booking.date <= week.last_day]
+        bells = (plan.bells[each.bell] for each in made)
+        meetings = (Meeting(bell.starts, bell.ends, booking.room, booking.classroom, path) for bell in bells)
+        found += zip(made, meetings, strict=True)
+    for day, group in itertools.groupby(sorted(found, key=lambda pair: pair[0].day), key=lambda pair: pair[0].day):
+        weekday = planned_weekday(special, day)
+        fitting = [at for at, week in enumerate(dates) if week[0] <= day <= week[1]]
         planned = weeks.get(fitting[-1], {}).get(weekday, []) if fitting and weekday is not None else []
-        for each in made:
-            _booked(trees, each, plan, path, planned, seen, report)
+        _on_a_day(trees, list(group), planned, report)
 
 
-def _booked(
-    trees: Trees,
-    booking: Booking,
-    plan: Plan,
-    path: Path,
-    planned: list[Meeting],
-    seen: list[tuple[int, Meeting]],
-    report: Report,
-) -> None:
-    bell = plan.bells[booking.bell]
-    own = Meeting(bell.starts, bell.ends, booking.room, booking.classroom, path)
-    there = [m for m in planned if m.room == own.room and _meet(m, own)]
-    if booking.instead_of is not None and booking.instead_of not in [m.classroom for m in there]:
-        what = f"{booking.instead_of!r} is not in {own.room} then, in period {bell.number} of the {bell.half}"
-        report(FILE, (*path, "instead_of"), what)
-    # A class that is booked elsewhere leaves its room to others.
-    away = {m.classroom for day, m in seen if day == booking.day and _meet(m, own) and m.room != own.room}
-    for other in there:
-        if other.classroom not in (own.classroom, booking.instead_of, *away):
-            report(FILE, path, _twice(trees, own, other) + f"; add instead_of: {other.classroom} if that is meant")
-    for day, other in seen:
-        if day != booking.day or not _meet(own, other):
-            continue
-        if other.room == own.room:
-            report(FILE, path, _twice(trees, own, other))
-        elif own.classroom is not None and other.classroom == own.classroom:
-            line = trees[FILE].line(other.path)
-            report(FILE, path, f"{own.classroom} is booked into {other.room} at that time, in line {line}")
-    seen.append((booking.day, own))
+def _on_a_day(trees: Trees, booked: list[tuple[Booking, Meeting]], planned: list[Meeting], report: Report) -> None:
+    for i, (booking, own) in enumerate(booked):
+        there = [m for m in planned if m.room == own.room and _meet(m, own)]
+        if booking.instead_of is not None and booking.instead_of not in [m.classroom for m in there]:
+            what = f"{booking.instead_of!r} is not in {own.room} then, at {_clock(own.starts)}"
+            report(FILE, (*own.path, "instead_of"), what)
+        # A class that is booked elsewhere leaves its room to others.
+        away = {m.classroom for _, m in booked if _meet(m, own) and m.room != own.room}
+        for other in there:
+            if other.classroom not in (own.classroom, booking.instead_of, *away):
+                what = _twice(trees, own, other)
+                report(FILE, own.path, f"{what}; add instead_of: {other.classroom} if that is meant")
+        for _, other in booked[:i]:
+            if _meet(own, other) and other.room == own.room:
+                report(FILE, own.path, _twice(trees, own, other))
+            elif _meet(own, other) and own.classroom is not None and other.classroom == own.classroom:
+                line = trees[FILE].line(other.path)
+                report(FILE, own.path, f"{own.classroom} is booked into {other.room} at that time, in line {line}")
 
 
 def _meet(one: Meeting, two: Meeting) -> bool:
