@@ -1,7 +1,15 @@
+import datetime
+import itertools
 from unittest import mock
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from filterd.config import load
+from filterd.config.compile_timetable import day
+from filterd.core.agenda import Agenda
+from filterd.errors import ConfigError
 from tests import configs
 from tests.config.test_crosscheck import complaints
 
@@ -190,3 +198,43 @@ def test_a_booking_on_a_day_that_makes_up_meets_the_lessons_of_that_day():
 )
 def test_what_the_schema_complains_about_is_skipped(text):
     assert [line for line in timetable(text) if "is not a" not in line] == []
+
+
+# -- whatever is accepted puts one class into a room at a time, and a class into one place -----------------------------
+
+ROOMS = st.sampled_from(["null", "x", "{room: lab}", "{room: library}"])
+IDS = st.sampled_from(["6a", "7a", "7-3"])
+HOMES = st.sampled_from(["", "", "room: lab, ", "room: library, "])
+SHARED = "".join(f"  - {{id: {i}, name: {i}, tier: thcs}}\n" for i in ("6a", "7a", "7-3"))
+PLACES = f"classrooms:\n{SHARED}rooms:\n{SHARED.replace('6a', 'lab').replace('7a', 'library').replace('7-3', 'yard')}"
+
+
+@st.composite
+def files(draw: st.DrawFn) -> str:
+    text = PLANS + "weeks:\n  - classes:\n"
+    for ident in draw(st.lists(IDS, unique=True, min_size=1)):
+        plan, count = draw(st.sampled_from([("p", 2), ("q", 1)]))
+        held = ", ".join(draw(st.lists(ROOMS, max_size=count)))
+        text += f"      {ident}: {{plan: {plan}, {draw(HOMES)}mon: {{morning: [{held}]}}}}\n"
+    booked = ""
+    for who in draw(
+        st.lists(st.sampled_from(["classroom: {0}", "instead_of: {0}", "classroom: {0}, instead_of: {1}"]))
+    ):
+        room, said = draw(st.sampled_from(["lab", "library"])), who.format(draw(IDS), draw(IDS))
+        period = draw(st.integers(1, 2))
+        booked += f"  - {{date: 2026-11-23, half: morning, periods: [{period}], room: {room}, plan: p, {said}}}\n"
+    return text + ("bookings:\n" + booked if booked else "")
+
+
+@settings(max_examples=200, deadline=None)
+@given(files())
+def test_what_is_accepted_has_one_class_in_a_room_and_a_class_in_one_place(tmp_path_factory, text):
+    config = configs.write(tmp_path_factory.getbasetemp() / "accepted", classes=PLACES, names="allow: []\n")
+    try:
+        agenda = Agenda(load.load(config, staged={"timetable.yaml": text.encode()}).timetable)
+    except ConfigError:
+        return
+    for one, two in itertools.combinations(agenda.spans(day(datetime.date(2026, 11, 23))), 2):
+        if one.starts < two.ends and two.starts < one.ends:
+            assert one.classroom != two.classroom
+            assert one.room is None or one.room != two.room
