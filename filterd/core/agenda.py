@@ -25,7 +25,7 @@ from filterd.core.timetable import (
     weekday_of,
 )
 
-REMEMBERED = 20_000  # days of places
+REMEMBERED = 2000  # days of places; some 4 MB
 
 
 class Hold(NamedTuple):

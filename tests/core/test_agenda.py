@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from filterd.core.agenda import FREE, Agenda, Hold, with_breaks
+from filterd.core.agenda import FREE, REMEMBERED, Agenda, Hold, with_breaks
 from filterd.core.timetable import Booking, ClassWeek, Offset, Window
 from tests.core.timetables import DAY, MON, SEVENTH, TIMETABLE, day, lessons, moment, special, week
 
@@ -83,3 +83,11 @@ def test_the_week_of_a_class():
     assert made.class_week("7-3", MONDAY) is SEVENTH
     assert made.class_week("9b", MONDAY) is None
     assert made.class_week("7-3", day("2030-01-01")) is None
+
+
+def test_what_is_remembered_has_an_end():
+    made = Agenda(TIMETABLE)
+    for on in range(MONDAY, MONDAY + 3 * REMEMBERED):
+        made.changes("lab", on)
+    assert len(made._changes) <= REMEMBERED
+    assert made.changes("lab", MONDAY)[1][1] == Hold(BELLS[0], "7-3")
