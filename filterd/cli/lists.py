@@ -20,8 +20,9 @@ from filterd.cli.state import act_as_owner, state_directory
 from filterd.cli.text import cut, wrapped
 from filterd.core.rules import Report
 from filterd.core.source import Source
-from filterd.errors import ListError, TableError
+from filterd.errors import BusyError, ListError, TableError
 from filterd.store import build as builder
+from filterd.store import lists as store
 
 _ID, _CATEGORY, _ENTRIES = 26, 15, 11
 _SAMPLES = 5
@@ -42,23 +43,22 @@ for _command in (status, diff, quality, accept, hold, release, rollback, export_
 @click.pass_context
 def build(context: click.Context, config_dir: Path, state_dir: Path | None) -> None:
     """Compile every list that is on disk and publish the table."""
-    sources = _sources(config_dir)
+    from filterd.config.load import load_all  # yaml and pydantic: not for those who only import this group
+
+    configuration = load_all(config_dir)
+    sources = tuple(source for source in configuration.sources if source.enabled)
     state = state_directory(config_dir, state_dir)
     act_as_owner(state)
     try:
-        built = builder.build(sources, config_dir / "blocklists", state, int(time.time()))
-    except (ListError, TableError) as error:
+        with store.lock(state):
+            keep = configuration.updates.keep
+            built = builder.build(sources, config_dir / "blocklists", state, int(time.time()), keep)
+    except (BusyError, ListError, TableError) as error:
         click.echo(wrapped(f"lists build: {error}", ""), err=True)
         context.exit(1)
     _show_build(sources, built)
     if built.refused or built.generation is None:
         context.exit(1)
-
-
-def _sources(config_dir: Path) -> tuple[Source, ...]:
-    from filterd.config.load import load_sources  # yaml and pydantic: not for those who only import this group
-
-    return tuple(source for source in load_sources(config_dir) if source.enabled)
 
 
 def _show_build(sources: tuple[Source, ...], built: builder.Built) -> None:
