@@ -175,8 +175,9 @@ def _show_overblocked(tiers: tuple[TierQuality, ...]) -> None:
 
 
 def _show_shares(found: Quality) -> None:
-    click.echo("\nWHAT EACH LIST ADDS   only: no other list of its category has it")
-    click.echo("                      missed: no list without Vietnamese sites has it")
+    click.echo("\nWHAT EACH LIST ADDS")
+    click.echo("  ONLY    of its names, those that no other list of its category has")
+    click.echo("  MISSED  of a list with Vietnamese sites, those that no foreign list has")
     click.echo(f"\n{'CATEGORY, LIST':<{_NAME}} {'ENTRIES':>11} {'ONLY':>7} {'MISSED':>7}")
     by_category = sorted(found.sources, key=lambda source: (source.category, -source.entries))
     for category, sources in itertools.groupby(by_category, key=lambda source: source.category):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 import os
+import sys
 from typing import Any
 
 import click
@@ -46,6 +48,13 @@ def _told(error: Exception) -> str:
     return f"{told} (try it with sudo)" if isinstance(error, PermissionError) and os.geteuid() else told
 
 
+def _show_what_can_be_shown() -> None:
+    """A terminal without Vietnamese letters gets `?` for them, and not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 class LazyGroup(click.Group):
     """Commands by the name of their module; mistakes of the input end with exit code 2 and no traceback."""
 
@@ -69,6 +78,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        _show_what_can_be_shown()
         try:
             return super().invoke(ctx)
         except ConfigError as error:

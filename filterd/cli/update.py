@@ -84,7 +84,9 @@ def _must_be_fetched(source: Source) -> None:
     if not source.enabled:
         raise click.BadParameter(f"{source.id} is off; 'enabled: true' in blocklists/sources.yaml turns it on")
     if not _is_fetched(source):
-        raise click.BadParameter(f"{source.id} is a file of this box; 'filterd lists build' reads it again")
+        raise click.BadParameter(
+            f"{source.id} is a file of this box, never fetched; 'filterd update --offline' reads it"
+        )
 
 
 def _is_fetched(source: Source) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from filterd.config import units
 from filterd.config.schema import (
@@ -102,13 +102,21 @@ class LimitsModel(Strict):
     """A TCP connection that says nothing is closed after this (RFC 7766). Default: 10s."""
 
 
+def _place_of_bundles(text: str) -> str:
+    if text.startswith("/") or (text.startswith("https://") and not text.startswith("https:///")):
+        return text
+    raise ValueError(f"{text[:80]!r} is no place of a bundle: an https: URL or an absolute path, such as /media/stick")
+
+
 class UpdateModel(Strict):
     """The nightly update of the lists."""
 
     keep: int = Field(default=3, ge=2, le=50)
     """Generations of the table kept for `filterd lists rollback`. Default: 3."""
-    bundle: Line | None = None
-    """Where a district publishes its signed bundle; then lists are not fetched. Default: none."""
+    bundle: Annotated[Line, AfterValidator(_place_of_bundles)] | None = None
+    """Where a district publishes its signed bundle, an https: URL or an absolute path; then lists are not fetched.
+    Default: none.
+    """
     top_sites: Line | None = None
     """A file of popular sites, one name or `rank,name` a line, for `filterd lists diff`. Default: none."""
     stale_days: int = Field(default=90, ge=1, le=3650)

@@ -14,6 +14,7 @@ from typing import Any
 from filterd.core.source import Source
 from filterd.core.updates import Outcome, Why
 from filterd.store import lists, status, tables
+from filterd.update.clock import RELEASED
 from filterd.update.publish import Published
 from filterd.update.sources import SourceResult
 
@@ -70,7 +71,7 @@ def _source(state_dir: Path, source: Source, result: SourceResult | None, before
     found = {
         "last_attempt": memory.last_attempt,
         "last_success": memory.last_success,
-        "last_change": good.changed_at if good is not None else None,
+        "last_change": good.changed_at if good is not None and good.changed_at >= RELEASED else None,  # else unknown
         "held": lists.held(state_dir, source.id) is not None,
     }
     if result is None or (result.why is Why.NOT_DUE and known):

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -84,3 +85,10 @@ def test_a_bug_is_not_dressed_up_as_bad_input():
 def test_module_can_be_run():
     result = subprocess.run([sys.executable, "-m", "filterd", "--version"], capture_output=True, text=True, check=True)
     assert result.stdout == f"filterd, version {__version__}\n"
+
+
+def test_a_terminal_without_vietnamese_letters_gets_question_marks(tmp_path):
+    command = [sys.executable, "-m", "filterd", "init", str(tmp_path / "trường")]
+    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"tr??ng holds a configuration" in done.stdout

@@ -105,6 +105,13 @@ MESSAGES = [
     ),
     ("services.yaml", "    names: [olm.vn]\n", "", "policies/services.yaml:6 services.olm: 'names' is missing"),
     ("profiles.yaml", "[exam-basic]", "[exam-basics]", "'exam-basics' is not a bundle; did you mean 'exam-basic'?"),
+    (
+        "school.yaml",
+        "networks: [",
+        'update: {bundle: "http://so.example"}\nnetworks: [',
+        "update.bundle: 'http://so.example' is no place of a bundle: an https: URL or an absolute path",
+    ),
+    ("school.yaml", "networks: [", "update: {bundle: ../stick}\nnetworks: [", "'../stick' is no place of a bundle"),
     ("names.yaml", "tro-choi.example", "co.uk", "policies/names.yaml:6 block[0]: 'co.uk' is a public suffix"),
 ]
 
