@@ -73,7 +73,7 @@ CHECKED = (
     (re.compile(r"sudo (-u filterd-update )?/opt/filterd/venv/bin/filterd "), _installed),
     (
         re.compile(
-            r"sudo (python3 -m venv|/opt/filterd/venv/bin/pip install|systemd-sysusers|systemd-tmpfiles|sed -i) "
+            r"sudo (python3 -m venv|/opt/filterd/venv/bin/pip install|ln -s|systemd-sysusers|systemd-tmpfiles|sed -i) "
         ),
         _nothing,
     ),
