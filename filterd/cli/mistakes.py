@@ -33,7 +33,7 @@ def _hits(found: Any) -> list[dict[str, Any]]:
     """Those of a status that can be shown; another hand may have written it. Names that people know come first."""
     hits = [hit for hit in found if isinstance(hit, dict)] if isinstance(found, list | tuple) else []
     hits = [hit for hit in hits if isinstance(hit.get("name"), str) and isinstance(hit.get("kind"), str)]
-    return sorted(hits, key=lambda hit: hit["name"].startswith("*."))
+    return sorted(hits, key=lambda hit: (hit["name"].startswith("*."), hit["name"].count(".")))
 
 
 def _list(found: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 from filterd.core.judge import thinned
 from filterd.core.policy import Policy
-from filterd.core.probe import BELOW, Hit, probe, suspects
+from filterd.core.probe import Hit, probe, suspects
 from filterd.core.probes import Probes
 from filterd.core.source import Source
 from filterd.core.table import Table
@@ -101,7 +101,8 @@ class Press:
             if fresh:
                 why = Why.SENTINEL if fresh[0].kind == "block" else Why.PROBE
                 more = f" (and {len(fresh) - 1} more)" if len(fresh) > 1 else ""
-                text = f"{trial.sentence(fresh[0])}{more}; what was in force stays. {MEANT}; else turn the list off"
+                wrong = trial.sentence(min(fresh, key=trial.well_known))
+                text = f"{wrong}{more}; what was in force stays. {MEANT}; else turn the list off"
                 return _failed(outcome, why, text)
             if lacking := self._lacking(before, built, staged):
                 return _failed(outcome, Why.MISSING, f"{lacking}; what was in force stays. {MEANT}")
@@ -214,7 +215,7 @@ class Press:
         good = lists.good(self.state_dir, source)
         stays = "there is no copy of it in use" if good is None else f"the copy of {clock.shown(good.fetched_at)}"
         rest = f"held; {stays}{'' if good is None else ' stays in use'}"
-        closed = sorted((hit for hit in hits if hit.kind == "resolve"), key=lambda hit: hit.name.startswith(BELOW))
+        closed = sorted((hit for hit in hits if hit.kind == "resolve"), key=trial.well_known)
         if not closed:
             text = f"no longer lists {_some(hits)}, which {_for(hits[0])} must not reach"
             return Judgement(Outcome.HELD, Why.SENTINEL, f"{text}: {rest}")

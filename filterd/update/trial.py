@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from filterd.core.probe import Hit
+from filterd.core.probe import BELOW, Hit
 from filterd.core.table import Table
 from filterd.errors import TableError
 from filterd.store import tables
@@ -31,6 +31,11 @@ def in_force(state_dir: Path) -> Table | None:
 def wrongs(hits: Iterable[Hit]) -> frozenset[Wrong]:
     """Every wrong of these hits."""
     return frozenset((hit.kind, hit.name, tier) for hit in hits for tier in hit.tiers)
+
+
+def well_known(hit: Hit) -> tuple[bool, int]:
+    """What to sort by so that names which people know come first: sites, then their hosts, then whatever is below."""
+    return hit.name.startswith(BELOW), hit.name.count(".")
 
 
 def sentence(hit: Hit) -> str:

@@ -53,7 +53,7 @@ must_resolve:
         assert box.blocks("site-1049.example")
 
     def test_what_is_held_says_how_many_names_and_which_and_what_stays(self, tmp_path: Path, web: WebServer):
-        names = "learn.example, www.learn.example, a.learn.example, b.learn.example, c.learn.example"
+        names = "www.learn.example, learn.example, a.learn.example, b.learn.example, c.learn.example"
         probes = f"must_resolve:\n  - {{id: learn, name: {{vi: Học, en: Learn}}, names: [{names}]}}\n"
         box = Box(tmp_path, web, GAMES, MORE, probes=probes)
         box.night()
