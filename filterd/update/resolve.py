@@ -22,6 +22,7 @@ from filterd.update.ask import Asker, question
 from filterd.update.faults import FetchError
 
 KEEP_S: Final = 300.0  # forty lists of one host are one question, not forty
+SILENCE_S: Final = 30.0  # where nobody answered: the next list of that host need not wait for it as long
 TRIES: Final = 2  # over UDP, where packets get lost
 _MAX_ALIASES: Final = 8
 
@@ -38,6 +39,7 @@ class Resolver:
         self._monotonic = monotonic
         self._asker = Asker()
         self._known: dict[str, tuple[float, list[str]]] = {}
+        self._silent: dict[str, tuple[float, FetchError]] = {}
 
     def addresses(self, host: str) -> list[str]:
         """Every address of a host, IPv4 first; an address is its own. Each upstream is asked until one knows any.
@@ -54,9 +56,23 @@ class Resolver:
             raise FetchError(Why.RESOLVE, str(error)) from None
         until, found = self._known.get(name, (0.0, []))
         if not found or until <= self._monotonic():
-            found = self._asked(name)
+            found = self._asked_now(name)
             self._known[name] = self._monotonic() + KEEP_S, found
         return list(found)
+
+    def _asked_now(self, name: str) -> list[str]:
+        """As `_asked`, but a name that took long to learn nothing about is not asked for again at once."""
+        until, failure = self._silent.get(name, (0.0, None))
+        began = self._monotonic()
+        if failure is not None and began < until:
+            raise FetchError(failure.why, failure.text)
+        try:
+            return self._asked(name)
+        except FetchError as error:
+            now = self._monotonic()
+            if now - began >= self._timeout_s:
+                self._silent[name] = now + SILENCE_S, error
+            raise
 
     def _asked(self, name: str) -> list[str]:
         key = names.key_of_text(name)

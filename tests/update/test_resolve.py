@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -263,3 +265,25 @@ def test_a_failure_is_not_kept() -> None:
 def test_without_upstreams_nothing_is_known() -> None:
     with pytest.raises(FetchError, match="there is no upstream"):
         Resolver(()).addresses(HOST)
+
+
+def test_a_name_that_nobody_answers_for_is_waited_for_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("filterd.update.resolve.SILENCE_S", 0.5)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.setblocking(False)
+        asked = resolver(f"udp://127.0.0.1:{mute.getsockname()[1]}", timeout_s=0.1)
+        for pause_s, is_asked in ((0.0, True), (0.0, False), (0.6, True)):
+            time.sleep(pause_s)
+            with pytest.raises(FetchError, match="the upstreams know no address"):
+                asked.addresses(HOST)
+            assert bool(packets(mute)) is is_asked
+
+
+def packets(sock: socket.socket) -> int:
+    """How many have come since the last time."""
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while sock.recv(4096):
+            count += 1
+    return count
