@@ -1,4 +1,5 @@
-"""The demo school: starts `filterd run` on loopback and says what to try, or asks the questions itself and stops it.
+"""The demo school: starts `filterd run` on loopback and says what to try, or asks the questions itself and stops it;
+where a demo is running there already, the questions go to that one.
 
 Run by deploy/demo.sh from the root of the checkout. Reads policies/ and blocklists/ there; the server keeps its state
 in var/. Exit codes: 0 well, 1 a verdict that was not expected or a server that ended, 2 an address that is taken.
@@ -17,13 +18,14 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
-from deploy.check import DEMO, Ask, Got, ask, ask_all, report
+from deploy.check import DEMO, Answer, Ask, Got, ask, ask_all, report
 
 LISTEN = "127.0.0.1:5300"
 METRICS = "127.0.0.1:9953"
 START_S = 20.0
 STOP_S = 5.0
 LOOK_S = 0.02
+RUNNING = Ask("", "127.0.31.7", "adult.canary.filterd.internal", Got.BLOCK)  # what no other server would block
 # What to try by hand: some of the questions of the check.
 TRY = ((0, 3), (6, 11), (16, 17), (20, 22))
 EXPECT = {
@@ -37,6 +39,8 @@ def main(arguments: Sequence[str]) -> int:
     """The command behind `sh deploy/demo.sh`."""
     options = _options(arguments)
     server, metrics = _address(options.listen), _address(options.metrics)
+    if options.check and ask(server, RUNNING, timeout_s=0.5).got is Got.BLOCK:
+        return shown(ask_all(server))  # the demo of another window
     for kind, (host, port) in (
         (socket.SOCK_DGRAM, server),
         (socket.SOCK_STREAM, server),
@@ -67,11 +71,17 @@ def check(command: list[str], server: tuple[str, int]) -> int:
         if not ready:
             print("The server did not start. It said:", _text(log), sep="\n", file=sys.stderr)
             return 1
-        table, good = report(DEMO, answers)
-        print(table)
-        if not good:
+        status = shown(answers)
+        if status:
             print("\nThe server said:", _text(log), sep="\n", file=sys.stderr)
-        return 0 if good else 1
+        return status
+
+
+def shown(answers: Sequence[Answer]) -> int:
+    """Print the table of verdicts; 0 if every one was expected, else 1."""
+    table, good = report(DEMO, answers)
+    print(table)
+    return 0 if good else 1
 
 
 def serve(command: list[str], server: tuple[str, int], metrics: str) -> int:

@@ -65,7 +65,15 @@ def test_check_fails_when_a_class_gets_what_it_should_not(checkout: Path, tmp_pa
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_demo_serves_until_it_is_told_to_end_and_leaves_nothing_behind(checkout: Path, ending: signal.Signals) -> None:
     port = free_port()
-    command = [sys.executable, "-m", "deploy.demo", f"--listen=127.0.0.1:{port}", *places()[1:]]
+    command = [
+        sys.executable,
+        "-m",
+        "deploy.demo",
+        "--upstream",
+        DEAD_UPSTREAM,
+        f"--listen=127.0.0.1:{port}",
+        *places()[1:],
+    ]
     process = subprocess.Popen(
         command, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -79,6 +87,9 @@ def test_demo_serves_until_it_is_told_to_end_and_leaves_nothing_behind(checkout:
             sock.connect(("127.0.0.1", port))
             sock.send(question("youtube.com").pack())
             assert addresses(question("youtube.com").parse(sock.recv(4096))) == ["0.0.0.0"]
+        asked = demo(checkout, "--check", *command[3:])  # as the README says: in another window
+        assert asked.returncode == 0, asked.stdout + asked.stderr
+        assert "All 26 as expected." in asked.stdout
         # A terminal sends Ctrl-C to everything in the foreground; SIGTERM comes to the demo alone.
         if ending is signal.SIGINT:
             os.killpg(process.pid, ending)
